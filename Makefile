@@ -1,0 +1,29 @@
+# make demo and make test are all that a newcomer needs; each builds .venv first.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: setup demo test lab bench faults clean
+
+setup: .venv/.done
+.venv/.done: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --progress-bar on -e ".[lab,faces,mp4,test]"
+	touch $@
+
+demo: setup  ## the main job on drawn faces: data, DCGAN, GIF, in about ten minutes
+	$(BIN)/python notebooks/run.py demo
+
+test: setup  ## all tests, and every notebook in the smoke profile
+	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=300 notebooks
+
+lab: setup  ## JupyterLab on the notebooks
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+bench: setup  ## the measurements that the README quotes
+	for file in tests/benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+faults: setup  ## kill a training again and again, and compare it with one that was left alone
+	$(BIN)/python -m pytest tests/faults

@@ -1,0 +1,136 @@
+"""The verbs of the notebooks from a shell, for long runs: python -m ganlib, or ganlib."""
+import argparse
+import sys
+from pathlib import Path
+
+from .errors import GanlibError
+
+
+def _data(args):
+    from .clean import clean
+    from .data import pack
+    from .fetch import fetch
+
+    report = clean(fetch(args.source), size=args.size, fit=args.fit, labels=args.labels, faces=args.faces)
+    print(report)
+    packed = pack(report, args.pack)
+    print(f"{packed.path}: {len(packed):,} images of {packed.size}x{packed.size}, hash {packed.hash}")
+
+
+def _train(args):
+    from .config import preset
+    from .train import train
+
+    changes = {}
+    for item in args.set:
+        key, equals, value = item.partition("=")
+        if not equals:
+            raise GanlibError(f"--set {item}: expected key=value.")
+        changes[key] = value
+    budget = {k: getattr(args, k) for k in ("images", "minutes") if getattr(args, k) is not None}
+    if budget:  # a budget of the command line replaces the profile's
+        changes = {"images": 0, "minutes": 0} | budget | changes
+    print(train(preset(args.preset, args.profile, **changes), args.pack, args.run))
+
+
+def _sample(args):
+    import numpy as np
+    from PIL import Image
+
+    from .checkpoint import load_generator, write_atomic
+    from .sample import sample
+
+    images = sample(load_generator(args.run), args.n, args.seed)
+    out = Path(args.out)
+    if out.suffix == ".npy":
+        import io
+        buffer = io.BytesIO()
+        np.save(buffer, images)
+        write_atomic(out, buffer.getvalue())
+    else:
+        if out.suffix or out.is_file():
+            raise GanlibError(f"OUT={out}: expected a name ending in .npy, or a folder for PNGs.")
+        out.mkdir(parents=True, exist_ok=True)
+        for i, image in enumerate(images):
+            Image.fromarray(image).save(out / f"seed{args.seed}-{i:05d}.png")
+    print(f"{out}: {args.n} images of {images.shape[1]}x{images.shape[2]}")
+
+
+def _gif(args):
+    from .show import gif
+
+    print(gif(args.run, args.out, include_real=not args.no_real))
+
+
+def _presets(args):
+    from .config import PRESETS, difference, preset
+
+    if args.other:
+        rows = difference(*({k: v for k, v in preset(name).recipe().items() if k != "preset"}
+                            for name in (args.name, args.other)))
+        print(f"{'':<12} {args.name:<16} {args.other}" if rows else f"{args.name} and {args.other} are the same recipe")
+        for key, (a, b) in rows.items():
+            print(f"{key:<12} {a!s:<16} {b!s}")
+    elif args.name:
+        for key, value in preset(args.name).recipe().items():
+            print(f"{key:<12} {value!r}")
+        print(f"source       {PRESETS[args.name]['source']}")
+    else:
+        for name, row in PRESETS.items():
+            print(f"{name:<16} {row['source']}")
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser("ganlib", description="Anime faces: clean, train GANs, look at the result.")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    p = verbs.add_parser("data", help="fetch and clean images and write a pack")
+    p.add_argument("source", help="kaggle:OWNER/NAME, an archive, a folder, or synthetic")
+    p.add_argument("pack", help="folder to write")
+    p.add_argument("--size", type=int, default=64, help="pixels (default 64)")
+    p.add_argument("--fit", choices=["crop", "pad"], default="crop", help="how a picture becomes square")
+    p.add_argument("--labels", help="CSV with the columns file,hair,eyes")
+    p.add_argument("--faces", choices=["auto", "detector", "outlier", "off"], default="auto",
+                   help="how bad crops are found")
+    p.set_defaults(run_verb=_data)
+
+    p = verbs.add_parser("train", help="train a preset on a pack; resumes a run that was cut off")
+    p.add_argument("preset")
+    p.add_argument("pack")
+    p.add_argument("run", help="folder of the run")
+    budget = p.add_mutually_exclusive_group()
+    budget.add_argument("--images", type=int, help="budget in images seen, over all legs")
+    budget.add_argument("--minutes", type=float, help="budget in minutes of training time, over all legs")
+    p.add_argument("--profile", help="start from a profile: smoke, demo, cpu, colab or paper")
+    p.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="change config keys")
+    p.set_defaults(run_verb=_train)
+
+    p = verbs.add_parser("sample", help="draw images from a generator")
+    p.add_argument("run", help="a run folder, a generator file or a shipped generator's name (dcgan)")
+    p.add_argument("out", help="OUT.npy (uint8 N,H,W,3) or a folder for PNGs")
+    p.add_argument("--n", type=int, default=64)
+    p.add_argument("--seed", type=int, default=0)
+    p.set_defaults(run_verb=_sample)
+
+    p = verbs.add_parser("gif", help="the progress of a run as a GIF or MP4")
+    p.add_argument("run")
+    p.add_argument("out")
+    p.add_argument("--no-real", action="store_true", help="leave out the first frame, which shows real images")
+    p.set_defaults(run_verb=_gif)
+
+    p = verbs.add_parser("presets", help="the table of presets, one row, or the difference of two")
+    p.add_argument("name", nargs="?")
+    p.add_argument("other", nargs="?")
+    p.set_defaults(run_verb=_presets)
+
+    args = parser.parse_args(argv)
+    try:
+        args.run_verb(args)
+    except GanlibError as error:
+        print(f"ganlib {args.verb}: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

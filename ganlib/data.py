@@ -1,0 +1,179 @@
+"""Packs (a set of images of one size in one memory-mapped file) and the batches made from them."""
+import csv
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .errors import GanlibError
+
+FIELDS = ["file", "index", "reason", "detail"]  # the manifest's columns before the labels
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A folder of images ready for training.
+
+    images: uint8 (N, H, W, 3), memory-mapped; labels: int16 (N, K), -1 where unknown;
+    attributes: K names, each with the list of its class names; hash: of images and labels.
+    """
+
+    path: Path
+    images: np.ndarray
+    labels: np.ndarray
+    attributes: dict
+    hash: str
+
+    @property
+    def size(self):
+        return self.images.shape[1]
+
+    def __len__(self):
+        return len(self.images)
+
+    def manifest(self):
+        """One dict per source file: file, index ('' where dropped), reason, detail, labels."""
+        return _read_manifest(self.path / "manifest.csv")
+
+
+def pack(report, path):
+    """Write what `clean` kept as a pack in the folder `path` and return it.
+
+    Files named in path/review.json ({"keep": [...]}, written by the review panel) are kept whatever
+    the reason against them. The folder is replaced as a whole or not at all.
+    """
+    path = Path(path)
+    review = path / "review.json"
+    if path.exists() and not path.is_dir():
+        raise GanlibError(f"{path} is a file: a pack is a folder; choose another name.")
+    if path.is_dir() and any(path.iterdir()) and not ((path / "pack.json").exists() or review.exists()):
+        raise GanlibError(f"{path} exists and is not a pack: choose a new folder (nothing was changed).")
+    try:
+        keep = set(json.loads(review.read_text())["keep"]) if review.exists() else set()
+    except (ValueError, KeyError, TypeError) as error:
+        raise GanlibError(f"{review} is not readable ({error}): mend or delete it.") from error
+    rows = [(row, row.index >= 0 and (not row.reason or row.file in keep)) for row in report.rows]
+    kept = [row for row, taken in rows if taken]
+    if not kept:
+        raise GanlibError("No image is left after cleaning: nothing to pack. See the report for the reasons.")
+
+    names = {k: {name: i for i, name in enumerate(v)} for k, v in report.attributes.items()}
+    labels = np.array([[names[k].get(row.labels.get(k), -1) for k in names] for row in kept],
+                      np.int16).reshape(len(kept), len(names))
+    size = report.images.shape[1]
+    new = path.with_name(f".{path.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    try:
+        new.mkdir(parents=True)
+        images = np.lib.format.open_memmap(
+            new / "images.npy", "w+", np.uint8, (len(kept), size, size, 3))
+        for start in range(0, len(kept), 1024):
+            rows_here = [row.index for row in kept[start:start + 1024]]
+            images[start:start + len(rows_here)] = report.images[rows_here]
+        images.flush()
+        np.save(new / "labels.npy", labels)
+        info = {"format": 1, "size": size, "n": len(kept), "attributes": report.attributes,
+                "hash": _hash(images, labels, report.attributes), "settings": report.settings}
+        (new / "pack.json").write_text(json.dumps(info, indent=1) + "\n")
+        with open(new / "manifest.csv", "w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(FIELDS + list(names))
+            index = 0
+            for row, taken in rows:
+                back = taken and row.reason
+                writer.writerow([row.file, index if taken else "", "" if taken else row.reason,
+                                 f"taken back ({row.reason})" if back else row.detail]
+                                + [row.labels.get(k) or "" for k in names])
+                index += taken
+        if review.exists():
+            shutil.copy(review, new / "review.json")
+        old = path.with_name(f".{path.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        if path.exists():
+            os.replace(path, old)
+        os.replace(new, path)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        need = len(kept) * size * size * 3 / 1e6
+        raise GanlibError(f"Could not write the pack {path} ({error.strerror or error}): it needs {need:.0f} MB. "
+                          "What was there before is untouched.") from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    return load_pack(path)
+
+
+def load_pack(path):
+    """Open a pack; GanlibError when it is none, is damaged, or its parts disagree."""
+    path = Path(path)
+    if not (path / "pack.json").is_file():
+        what = "does not exist" if not path.exists() else "is not a pack (no pack.json)"
+        raise GanlibError(f"{path} {what}. Make one with notebook 01 or `ganlib data SOURCE {path}`.")
+    again = f"Make it again with notebook 01 or `ganlib data SOURCE {path}`."
+    try:
+        info = json.loads((path / "pack.json").read_text())
+        images = np.load(path / "images.npy", mmap_mode="c")  # copy-on-write: the file stays as it is
+        labels = np.load(path / "labels.npy")
+        rows = _read_manifest(path / "manifest.csv")
+        indices = [int(row["index"]) for row in rows if row["index"] != ""]
+        size, attributes = info["size"], info["attributes"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise GanlibError(f"The pack {path} is damaged ({error}). {again}") from error
+    if indices != list(range(len(images))) or len(labels) != len(images) or images.shape[1:] != (size, size, 3):
+        raise GanlibError(f"The pack {path} does not agree with its manifest: {len(images)} images of shape "
+                          f"{images.shape[1:]}, {len(labels)} labels, {len(indices)} manifest entries. {again}")
+    if _hash(images, labels, attributes) != info["hash"]:
+        raise GanlibError(f"The pack {path} was altered: its images or labels are not those it was made with. {again}")
+    return Pack(path, images, labels, attributes, info["hash"])
+
+
+def _read_manifest(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _hash(images, labels, attributes):
+    digest = hashlib.sha256(json.dumps([images.shape, attributes]).encode())
+    for start in range(0, len(images), 1024):
+        digest.update(np.ascontiguousarray(images[start:start + 1024]))
+    digest.update(np.ascontiguousarray(labels))
+    return digest.hexdigest()[:16]
+
+
+def seeded(seed, position, stream):
+    """A torch.Generator that depends on (seed, position in the run, name of the stream) and nothing else."""
+    key = hashlib.blake2b(f"{stream}/{seed}/{position}".encode(), digest_size=8).digest()
+    return torch.Generator().manual_seed(int.from_bytes(key, "big") >> 1)
+
+
+def batches(pack, batch_size, seed=0, start=0, device="cpu", flip=True):
+    """Endless (images, labels): float32 (B, 3, H, W) in [-1, 1] and int64 (B, K), both on `device`.
+
+    Every epoch is a fresh permutation. Order and flips depend on (seed, position) alone, so
+    `start` = images seen goes on exactly where a run stopped. The pack is kept in the device's memory
+    when it takes less than half of what is free there.
+    """
+    device = torch.device(device)
+    images, labels = torch.from_numpy(pack.images), torch.from_numpy(pack.labels.astype(np.int64))
+    if device.type == "cuda" and 2 * pack.images.nbytes < torch.cuda.mem_get_info(device)[0]:
+        images = images.to(device)
+    epoch, order = -1, None
+    while True:
+        index = []
+        while (have := sum(map(len, index))) < batch_size:
+            e, offset = divmod(start + have, len(pack))
+            if e != epoch:
+                epoch, order = e, torch.randperm(len(pack), generator=seeded(seed, e, "order"))
+            index.append(order[offset:offset + batch_size - have])
+        index = torch.cat(index)
+        x = images.index_select(0, index.to(images.device)).to(device)  # (B, H, W, 3) uint8
+        if flip:
+            mirrored = torch.rand(batch_size, generator=seeded(seed, start, "flip")) < 0.5
+            x = torch.where(mirrored.to(device)[:, None, None, None], x.flip(2), x)
+        x = x.permute(0, 3, 1, 2)  # (B, 3, H, W), channels-last in memory
+        yield x.float().div_(127.5).sub_(1), labels[index].to(device)
+        start += batch_size
