@@ -1,0 +1,172 @@
+import copy
+import errno
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from helpers import tiny
+
+import ganlib.checkpoint as checkpoint
+from ganlib.checkpoint import (build_networks, find_generator, load_generator, load_state, save_generator, save_state,
+                               state_files, write_atomic)
+from ganlib.errors import GanlibError
+
+
+class Trainer:
+    """Channels-last networks with fused Adam, and a step on random data."""
+
+    def __init__(self, seed=0):
+        self.G, self.D = (m.to(memory_format=torch.channels_last) for m in build_networks(tiny(seed=seed)))
+        self.ema = copy.deepcopy(self.G)
+        self.modules = {"g": self.G, "d": self.D}
+        self.opts = {"opt_g": torch.optim.Adam(self.G.parameters(), 1e-3, fused=True),
+                     "opt_d": torch.optim.Adam(self.D.parameters(), 1e-3, fused=True)}
+
+    def step(self, i):
+        torch.manual_seed(i)
+        fake = self.G(torch.randn(4, 8))
+        for opt, loss in (("opt_g", self.D(fake).mean()), ("opt_d", -self.D(fake.detach()).square().mean())):
+            self.opts[opt].zero_grad()
+            loss.backward()
+            self.opts[opt].step()
+
+    def save(self, run, images):
+        return save_state(run, images, self.modules, self.opts, self.ema, {"images": images})
+
+    def load(self, run, **kwargs):
+        return load_state(run, self.modules, self.opts, self.ema, **kwargs)
+
+    def weights(self):
+        return [p.detach().clone() for m in (self.G, self.D) for p in m.state_dict().values()]
+
+
+def same(a, b):
+    return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def test_resume_is_exact_with_fused_adam_and_channels_last(tmp_path):
+    a = Trainer()
+    for i in range(3):
+        a.step(i)
+    a.save(tmp_path, 3)
+    b = Trainer(seed=1)
+    assert not same(a.weights(), b.weights())
+    assert b.load(tmp_path) == {"images": 3}
+    assert same(a.weights(), b.weights())
+    p = b.G.layers[1][0].weight
+    assert b.opts["opt_g"].state[p]["exp_avg"].stride() == p.stride()  # in the parameter's own layout
+    for i in range(3, 6):
+        a.step(i), b.step(i)
+    assert same(a.weights(), b.weights())
+
+
+def test_the_newest_two_states_are_kept(tmp_path):
+    a = Trainer()
+    a.step(0)
+    for images in (16, 32, 48):
+        a.save(tmp_path, images)
+    assert [f.name for f in state_files(tmp_path)] == ["state-000000048.safetensors", "state-000000032.safetensors"]
+    assert len(list(tmp_path.iterdir())) == 4  # two states, two checksums
+
+
+@pytest.mark.parametrize("damage", ["cut", "altered", "no checksum", "empty"])
+def test_a_damaged_state_falls_back_to_the_one_before(tmp_path, damage):
+    a = Trainer()
+    a.step(0)
+    a.save(tmp_path, 16)
+    before = a.weights()
+    a.step(1)
+    newest = a.save(tmp_path, 32)
+    data = newest.read_bytes()
+    if damage == "no checksum":
+        Path(f"{newest}.sha256").unlink()
+    else:
+        newest.write_bytes({"cut": data[:-1000], "altered": data[:-5] + b"\0" + data[-4:], "empty": b""}[damage])
+    said = []
+    b = Trainer(seed=1)
+    assert b.load(tmp_path, say=said.append) == {"images": 16}
+    assert same(b.weights(), before)
+    assert len(said) == 1 and "state-000000032" in said[0] and "falling back" in said[0]
+
+
+def test_no_intact_state_is_an_error_and_none_at_all_is_not(tmp_path):
+    a = Trainer()
+    assert a.load(tmp_path) is None
+    a.step(0)
+    a.save(tmp_path, 16).write_bytes(b"x")
+    with pytest.raises(GanlibError, match="None of the 1 state files"):
+        a.load(tmp_path, say=lambda _: None)
+
+
+def test_nan_weights_never_become_a_state(tmp_path):
+    a = Trainer()
+    a.step(0)
+    a.save(tmp_path, 16)
+    with torch.no_grad():
+        a.D.to_logit.weight[0, 0, 0, 0] = float("nan")
+    with pytest.raises(GanlibError, match="d.to_logit.weight.*NaN"):
+        a.save(tmp_path, 32)
+    assert [f.name for f in state_files(tmp_path)] == ["state-000000016.safetensors"]
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    write_atomic(path, b"old")
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(GanlibError, match="no space left"):
+        write_atomic(path, b"new")
+    assert path.read_bytes() == b"old" and [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_generator_round_trip(tmp_path):
+    G, _ = build_networks(tiny())
+    G.eval()
+    save_generator(tmp_path / "generator.safetensors", G, tiny(), 160, 1.5)
+    for source in (tmp_path, str(tmp_path), tmp_path / "generator.safetensors"):
+        H = load_generator(source)
+        z = torch.randn(3, 8)
+        assert torch.equal(G(z), H(z))
+    assert H.config.resolution == 32 and H.info["images"] == "160" and not H.training
+    assert not any(p.requires_grad for p in H.parameters())
+
+
+def test_half_precision_is_half_the_size_and_nearly_the_same(tmp_path):
+    G, _ = build_networks(tiny(width=32))
+    G.eval()
+    save_generator(tmp_path / "full.safetensors", G, tiny(width=32))
+    save_generator(tmp_path / "half.safetensors", G, tiny(width=32), half=True)
+    assert (tmp_path / "half.safetensors").stat().st_size < 0.52 * (tmp_path / "full.safetensors").stat().st_size
+    H = load_generator(tmp_path / "half.safetensors")
+    z = torch.randn(3, 8)
+    assert H.to_rgb.weight.dtype == torch.float32 and (G(z) - H(z)).abs().max() < 0.01
+
+
+def test_generators_that_cannot_be_loaded(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "SHIPPED", tmp_path / "shipped")
+    G, _ = build_networks(tiny())
+    save_generator(tmp_path / "shipped" / "dcgan" / "generator.safetensors", G, tiny())
+    assert find_generator("dcgan").parent.name == "dcgan"
+    with pytest.raises(GanlibError, match="Did you mean 'dcgan'"):
+        load_generator("dcgam")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(GanlibError, match="no generator.safetensors"):
+        load_generator(tmp_path / "empty")
+    good = (tmp_path / "shipped" / "dcgan" / "generator.safetensors").read_bytes()
+    for name, data in (("cut", good[:-50]), ("text", b"hello world, this is not a generator"), ("none", b"")):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(GanlibError, match="is not a generator"):
+            load_generator(tmp_path / name)
+    a = Trainer()
+    a.step(0)
+    with pytest.raises(GanlibError, match="is not a generator"):
+        load_generator(a.save(tmp_path, 16))
+
+
+def test_no_pickle_is_read():
+    source = "".join(p.read_text() for p in Path(checkpoint.__file__).parent.glob("*.py"))
+    assert "torch.load" not in source and "import pickle" not in source and "allow_pickle=True" not in source
