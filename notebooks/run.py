@@ -1,0 +1,81 @@
+"""Execute notebooks in a profile with visible progress, and keep them as HTML in data/runs/<profile>/.
+
+    python notebooks/run.py demo            all notebooks that the demo shows
+    python notebooks/run.py cpu 02_dcgan    these notebooks, in this profile
+"""
+import os
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbconvert import HTMLExporter
+
+from ganlib.fetch import data_dir
+
+HERE = Path(__file__).resolve().parent
+DEMO = ["01_data", "02_dcgan"]
+
+
+class Client(NotebookClient):
+    """Prints what the cells print, and the progress bars, while they run."""
+
+    def output(self, outs, msg, display_id, cell_index):
+        if msg["msg_type"] == "stream":
+            say(msg["content"]["text"])
+        return super().output(outs, msg, display_id, cell_index)
+
+    def handle_comm_msg(self, outs, msg, cell_index):
+        # a tqdm bar in a notebook is a row of widgets; the text on its right says "12/60 [00:05<00:20]"
+        text = msg["content"].get("data", {}).get("state", {}).get("value")
+        if isinstance(text, str) and "[" in text:
+            say(f"\r    {text.strip()[:100]:<100}" if sys.stdout.isatty() else "", bar=text)
+        return super().handle_comm_msg(outs, msg, cell_index)
+
+
+last_bar = 0.0
+
+
+def say(text, bar=None):
+    global last_bar
+    if bar and not sys.stdout.isatty() and time.monotonic() - last_bar > 10:  # a log file: one line in a while
+        last_bar, text = time.monotonic(), f"    {bar.strip()}\n"
+    print(text, end="", flush=True)
+
+
+def execute(name, folder):
+    notebook = nbformat.read(HERE / f"{name}.ipynb", as_version=4)
+    print(f"\n== {name}", flush=True)
+    client = Client(notebook, timeout=None, kernel_name="python3", store_widget_state=False,
+                    resources={"metadata": {"path": str(HERE)}})
+    error = None
+    try:
+        client.execute()
+    except CellExecutionError as stopped:
+        error = stopped
+    html, _ = HTMLExporter().from_notebook_node(notebook)
+    (folder / f"{name}.html").write_text(html)
+    if error:
+        sys.exit(f"\n{name} stopped: {error.evalue}\nWhat it had done: {folder / f'{name}.html'}")
+
+
+def main():
+    profile, names = sys.argv[1], sys.argv[2:] or DEMO
+    os.environ["GANLIB_PROFILE"] = profile
+    os.environ["TQDM_MININTERVAL"] = "1"
+    folder = data_dir() / "runs" / profile
+    folder.mkdir(parents=True, exist_ok=True)
+    begun = time.monotonic()
+    for name in names:
+        execute(name, folder)
+    print(f"\n\nDone in {(time.monotonic() - begun) / 60:.1f} minutes. Look at:")
+    for path in sorted(folder.glob("*.html")) + [folder / "dcgan" / file for file in
+                                                 ("progress.gif", "losses.png", "generator.safetensors")]:
+        if path.exists():
+            print(f"  {os.path.relpath(path)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""A server on loopback that speaks as much of Kaggle's API as downloading a data set takes.
+
+It is used as the HTTP proxy of a client in its LOCALHOST environment (see `environment`), so that it answers
+both for http://localhost/api/v1/... (the API, which checks the login and redirects) and for the storage host
+that it redirects to, which knows ETag, Range and If-Range as the real one does. What goes wrong is set by the
+attributes.
+"""
+import base64
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+
+class KaggleStandIn:
+    def __init__(self, body=b"", user="someone", key="secret", token="KGAT_good"):
+        self.body, self.content_type, self.etag = body, "application/zip", '"version-1"'
+        self.logins = {"Basic " + base64.b64encode(f"{user}:{key}".encode()).decode(), f"Bearer {token}"}
+        self.token = token
+        self.status = None       # the API answers with this
+        self.cuts = []           # the first replies of the storage stop after so many bytes each
+        self.failures = []       # the first replies of the storage are these statuses (0: a good one)
+        self.declared = None     # Content-Length as the storage claims it
+        self.stall = None        # a threading.Event to wait for where a reply is cut
+        self.requests = []       # (method, path, headers) of every request
+        stand_in = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *args):
+                pass
+
+            def do_POST(self):
+                sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                stand_in._api(self, urlsplit(self.path), json.loads(sent or b"{}"))
+
+            def do_GET(self):
+                stand_in._storage(self, urlsplit(self.path))
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(self, *error):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def environment(self):
+        """Variables that lead the Kaggle client here and nowhere else."""
+        return {"KAGGLE_API_ENVIRONMENT": "LOCALHOST", "http_proxy": self.address, "HTTP_PROXY": self.address,
+                "no_proxy": "", "NO_PROXY": ""}
+
+    def downloads(self):
+        """The Range header (or None) of every request to the storage, in order."""
+        return [headers.get("Range") for method, path, headers in self.requests if method == "GET"]
+
+    def _answer(self, handler, status, content, kind="application/json", **headers):
+        handler.send_response(status)
+        for name, value in {"Content-Type": kind, "Content-Length": len(content), **headers}.items():
+            handler.send_header(name.replace("_", "-"), str(value))
+        handler.end_headers()
+        handler.wfile.write(content)
+
+    def _api(self, handler, url, sent):
+        self.requests.append(("POST", url.path, dict(handler.headers)))
+        if url.path.endswith("/security.OAuthService/IntrospectToken"):
+            good = sent.get("token") == self.token
+            reply = {"active": True, "username": "someone"} if good else {"active": False}
+            return self._answer(handler, 200, json.dumps(reply).encode())
+        status = self.status or (None if handler.headers.get("Authorization") in self.logins else 401)
+        if status:
+            return self._answer(handler, status, json.dumps({"code": status, "message": "refused"}).encode())
+        assert url.path == "/api/v1/datasets.DatasetApiService/DownloadDataset", url.path
+        where = f"http://storage.test/{sent['ownerSlug']}/{sent['datasetSlug']}/archive.zip"
+        self._answer(handler, 302, b"", Location=where)
+
+    def _storage(self, handler, url):
+        self.requests.append(("GET", url.path, dict(handler.headers)))
+        assert "Authorization" not in handler.headers  # a login is not sent to another host
+        handler.close_connection = True
+        if failure := self.failures and self.failures.pop(0):
+            return self._answer(handler, failure, b"<Error>out of order</Error>", "application/xml")
+        start, content = 0, self.body
+        asked = handler.headers.get("Range")
+        if asked and handler.headers.get("If-Range", self.etag) == self.etag:
+            start = int(asked.removeprefix("bytes=").removesuffix("-"))
+            if start >= len(content):
+                return self._answer(handler, 416, b"", Content_Range=f"bytes */{len(content)}")
+        total = self.declared or len(content)
+        handler.send_response(206 if start else 200)
+        handler.send_header("Content-Type", self.content_type)
+        handler.send_header("Content-Length", str(total - start))
+        if start:
+            handler.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
+        for name, value in (("ETag", self.etag), ("Accept-Ranges", "bytes"),
+                            ("Last-Modified", "Mon, 06 May 2024 10:00:00 GMT")):
+            handler.send_header(name, value)
+        handler.end_headers()
+        end = start + self.cuts.pop(0) if self.cuts else len(content)
+        handler.wfile.write(content[start:end])
+        handler.wfile.flush()
+        if end < len(content) and self.stall:
+            self.stall.wait(30)
