@@ -17,8 +17,8 @@ from PIL import Image, ImageOps
 from tqdm.auto import tqdm
 
 from .errors import GanlibError
+from .fetch import IMAGE_SUFFIXES
 
-SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 REASONS = {  # in the order in which a file is tested
     "empty": "no bytes",
     "unreadable": "not an image that can be decoded",
@@ -88,10 +88,10 @@ def clean(folder, size=64, fit="crop", labels=None, keep=(), faces="auto", worke
         raise GanlibError(f"faces={faces!r}: expected 'auto', 'detector', 'outlier' or 'off'.")
     if not folder.is_dir():
         raise GanlibError(f"There is no folder {folder}. Fetch images first, or name the folder they are in.")
-    files = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*")
-                   if p.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in p.parts))
+    files = sorted(name for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()
+                   and not f"/{(name := p.relative_to(folder).as_posix())}".count("/."))
     if not files:
-        raise GanlibError(f"The folder {folder} holds no image files ({', '.join(sorted(SUFFIXES))}).")
+        raise GanlibError(f"The folder {folder} holds no image files ({', '.join(sorted(IMAGE_SUFFIXES))}).")
     attributes, known = read_labels(labels or folder / "labels.csv", files, required=labels is not None)
 
     # Decode into a scratch file on disk

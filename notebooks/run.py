@@ -3,6 +3,7 @@
     python notebooks/run.py demo            all notebooks that the demo shows
     python notebooks/run.py cpu 02_dcgan    these notebooks, in this profile
 """
+import html
 import os
 import sys
 import time
@@ -31,17 +32,24 @@ class Client(NotebookClient):
         # a tqdm bar in a notebook is a row of widgets; the text on its right says "12/60 [00:05<00:20]"
         text = msg["content"].get("data", {}).get("state", {}).get("value")
         if isinstance(text, str) and "[" in text:
-            say(f"\r    {text.strip()[:100]:<100}" if sys.stdout.isatty() else "", bar=text)
+            show_bar(html.unescape(text).strip())
         return super().handle_comm_msg(outs, msg, cell_index)
 
 
 last_bar = 0.0
 
 
-def say(text, bar=None):
+def show_bar(text):
+    """In a terminal one line that changes, in a log file a line in a while."""
     global last_bar
-    if bar and not sys.stdout.isatty() and time.monotonic() - last_bar > 10:  # a log file: one line in a while
-        last_bar, text = time.monotonic(), f"    {bar.strip()}\n"
+    if sys.stdout.isatty():
+        say(f"\r    {text[:110]:<110}\r")
+    elif time.monotonic() - last_bar > 10:
+        last_bar = time.monotonic()
+        say(f"    {text}\n")
+
+
+def say(text):
     print(text, end="", flush=True)
 
 
@@ -49,14 +57,14 @@ def execute(name, folder):
     notebook = nbformat.read(HERE / f"{name}.ipynb", as_version=4)
     print(f"\n== {name}", flush=True)
     client = Client(notebook, timeout=None, kernel_name="python3", store_widget_state=False,
-                    resources={"metadata": {"path": str(HERE)}})
+                    extra_arguments=["--IPKernelApp.log_level=ERROR"], resources={"metadata": {"path": str(HERE)}})
     error = None
     try:
         client.execute()
     except CellExecutionError as stopped:
         error = stopped
-    html, _ = HTMLExporter().from_notebook_node(notebook)
-    (folder / f"{name}.html").write_text(html)
+    page, _ = HTMLExporter().from_notebook_node(notebook)
+    (folder / f"{name}.html").write_text(page)
     if error:
         sys.exit(f"\n{name} stopped: {error.evalue}\nWhat it had done: {folder / f'{name}.html'}")
 
@@ -64,7 +72,6 @@ def execute(name, folder):
 def main():
     profile, names = sys.argv[1], sys.argv[2:] or DEMO
     os.environ["GANLIB_PROFILE"] = profile
-    os.environ["TQDM_MININTERVAL"] = "1"
     folder = data_dir() / "runs" / profile
     folder.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()

@@ -402,3 +402,12 @@ def test_real_faces(real_faces, tmp_path, capsys):
         print(f"\n{report}\n{seconds:.0f} s for decoding, cleaning and packing")
     assert report.summary() == {"kept": 14_246, "duplicate": 506, "mirrored": 14_752}
     assert len(p) == 14_246 and (p.labels >= 0).mean() > 0.99
+
+
+def test_hidden_files_are_passed_over_and_hidden_parents_are_not(tmp_path):
+    folder = tmp_path / ".cache" / "raw"
+    (folder / ".thumbnails").mkdir(parents=True)
+    portrait(0).save(folder / "a.png")
+    portrait(1).save(folder / ".thumbnails" / "b.png")
+    portrait(2).save(folder / ".hidden.png")
+    assert reasons(run(folder)) == {"a.png": ""}
