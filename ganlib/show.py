@@ -1,0 +1,455 @@
+"""What runs and data look like: grids, curves, the progress GIF, the live panel, the review of dropped files.
+
+Pictures are PIL images and plots are Figures: both show inline as the last line of a cell and go to a file
+with `.save(...)` or `.savefig(...)`. Nothing here opens a window or knows pyplot.
+"""
+import base64
+import io
+import json
+import math
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+import ipywidgets as widgets
+import matplotlib.figure
+import numpy as np
+from IPython import get_ipython
+from IPython.display import Image as Shown, display
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.lines import Line2D
+from PIL import Image, ImageDraw, ImageFont
+from tqdm import tqdm
+
+from .checkpoint import write_atomic
+from .config import Config
+from .errors import GanlibError
+from .sample import to_uint8
+
+# Colour-blind safe: Okabe & Ito (2008), without the yellow and with a darker purple for white paper
+COLORS = BLUE, RED, GREEN, PURPLE, *_ = "#0072B2 #D55E00 #009E73 #A8518A #E69F00 #56B4E9".split()
+INK, GREY = "#222222", "#6b6b6b"
+# Columns, rows and colours of a GIF, from large to small
+STEPS = [(8, 8, 256), (8, 8, 128), (8, 6, 128), (6, 6, 128), (6, 4, 128), (4, 4, 128), (4, 3, 128),
+         (4, 2, 128), (3, 2, 128), (2, 2, 64), (1, 1, 64)]
+
+
+class Figure(matplotlib.figure.Figure):
+    """A figure that shows inline whether or not pyplot was imported, and once only."""
+
+    def _repr_png_(self):
+        return _bytes(self.savefig)
+
+
+def _bytes(save, format="png", **options):
+    file = io.BytesIO()
+    save(file, format=format, **options)
+    return file.getvalue()
+
+
+# -- grids
+
+
+def grid(images, columns=8, padding=2, scale=1):
+    """Images side by side as one PIL image, with white lines of `padding` pixels between and around them.
+
+    images: uint8 (N, H, W, 3) or float tensor (N, 3, H, W) in [-1, 1]; scale: a whole number by which
+    small pictures are enlarged (nearest neighbour). Raises GanlibError for anything else.
+    """
+    x = images
+    if hasattr(x, "detach"):
+        x = (to_uint8(x.detach()) if x.is_floating_point() and x.ndim == 4 else x).cpu().numpy()
+    if getattr(x, "dtype", None) != np.uint8 or x.ndim != 4 or x.shape[3] != 3 or not x.size:
+        found = f"{getattr(x, 'dtype', type(x).__name__)} of shape {tuple(getattr(x, 'shape', ()))}"
+        raise GanlibError(f"These are no images: found {found}; expected uint8 (N, H, W, 3) or float "
+                          "(N, 3, H, W) in [-1, 1], with N at least 1.")
+    columns, p = min(columns, len(x)), padding
+    x = x.repeat(scale, 1).repeat(scale, 2)
+    x = np.pad(x, ((0, -len(x) % columns), (0, p), (0, p), (0, 0)), constant_values=255)
+    _, h, w, _ = x.shape  # with the lines below and to the right
+    x = x.reshape(-1, columns, h, w, 3).swapaxes(1, 2).reshape(-1, columns * w, 3)  # (rows * h, ...)
+    return Image.fromarray(np.pad(x, ((p, 0), (p, 0), (0, 0)), constant_values=255))
+
+
+def real_vs_fake(real, fake, columns=8):
+    """Figure with a grid of real images on the left and one of generated images on the right (as `grid`)."""
+    sheets = [grid(x, columns) for x in (real, fake)]
+    w, h = (max(s.size[i] for s in sheets) for i in (0, 1))
+    scale = max(1, 490 // w)  # each pixel of a picture is scale x scale pixels of the figure
+    figure = Figure(figsize=((2 * w * scale + 20) / 100, (h * scale + 32) / 100), dpi=100)
+    layout = dict(left=0, right=1, bottom=0, top=h * scale / (h * scale + 32), wspace=20 / (w * scale))
+    for ax, sheet, title in zip(figure.subplots(1, 2, gridspec_kw=layout), sheets, ("Real", "Generated")):
+        ax.imshow(sheet, interpolation="nearest")
+        ax.set_axis_off()
+        ax.set_title(title, fontsize=14, color=INK)
+    return figure
+
+
+# -- curves
+
+
+def _folder(run):
+    return Path(getattr(run, "path", run))  # of a path, or of what `train` returned
+
+
+def read_log(run):
+    """(training records, event records) of a run's log.jsonl; a line that was cut off is left out."""
+    path, records = _folder(run) / "log.jsonl", []
+    if not path.is_file():
+        raise GanlibError(f"{path.parent} has no log.jsonl: expected a run's folder, as `train` writes it.")
+    for line in path.read_text().splitlines():
+        try:
+            records.append(json.loads(line))
+        except ValueError:
+            continue
+    return [r for r in records if "event" not in r], [r for r in records if "event" in r]
+
+
+def smooth(values, window):
+    """Centred average over an odd number of values, weighted by a Hann window; over fewer at the two ends."""
+    kernel = np.hanning(window + 2)[1:-1]
+    total, weight = (np.convolve(v, kernel) for v in (values, np.ones(len(values))))
+    return (total / weight)[window // 2:][:len(values)]
+
+
+def _draw(ax_loss, ax_d, logs):
+    """The curves of [(name, records, events), ...] into two axes."""
+    limits, alone = [], len(logs) == 1
+    parts = ((ax_loss, "loss_g", "generator", BLUE, "-"), (ax_loss, "loss_d", "discriminator", RED, "--"),
+             (ax_d, "d_real", "real, D(x)", GREEN, "-"), (ax_d, "d_fake", "generated, D(G(z))", PURPLE, "--"))
+    for i, (name, records, events) in enumerate(logs):
+        kimg = np.array([r["images"] for r in records]) / 1000
+        for ax, key, _, color, style in parts:
+            look = dict(color=color) if alone else dict(color=COLORS[i % len(COLORS)], linestyle=style)
+            raw = np.array([r[key] for r in records], float)
+            ax.plot(kimg, raw, color=look["color"], alpha=0.25, linewidth=0.8)
+            ax.plot(kimg, smooth(raw, 2 * (len(records) // 40) + 1), **look, linewidth=1.8,
+                    label=name if key == "loss_g" else None)
+            if ax is ax_loss:
+                limits += [*np.percentile(raw, [1, 99])]  # a few spikes must not flatten the rest
+        for at in (e["images"] / 1000 for e in events if e["event"] == "start" and e["images"]):
+            for ax in (ax_loss, ax_d):
+                ax.axvline(at, color=GREY, alpha=0.4, linewidth=0.8)
+    room = 0.1 * (max(limits) - min(limits)) or 0.1
+    ax_loss.set_ylim(min(limits) - room, max(limits) + room)
+    ax_d.set_ylim(0, 1)
+    ax_d.axhline(0.5, color=GREY, linewidth=1, linestyle=":")
+    for ax, title in ((ax_loss, "Loss"), (ax_d, "D's answer")):
+        ax.set_title(title, fontsize=11, color=INK, loc="left", y=1)
+        ax.locator_params(nbins=6)
+        ax.set_xlabel("images seen (thousands)", fontsize=10)
+        ax.grid(color="#e4e4e4", linewidth=0.6)
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.margins(x=0.01)
+        keys = [Line2D([], [], label=meaning, color=color if alone else INK, ls="-" if alone else style)
+                for one, _, meaning, color, style in parts if one is ax]
+        ax.legend(handles=keys, ncols=2, fontsize=9, frameon=False, loc="lower right",
+                  bbox_to_anchor=(1.01, 0.98))
+
+
+def curves(*runs, out=None):
+    """Figure of the losses (left) and of D(x) and D(G(z)) (right) against images seen, from log.jsonl.
+
+    runs: run folders, or what `train` returned; several are laid over one another. Light lines are the log's
+    values, strong ones a moving average, upright ones mark where a run was resumed. out: a file to save it in
+    as well (.png, .svg, .pdf).
+    """
+    paths = [_folder(run) for run in runs]
+    twice = len({p.name for p in paths}) < len(paths)
+    logs = [(f"{p.parent.name}/{p.name}" if twice else p.name, *read_log(p)) for p in paths]
+    empty = [name for name, records, _ in logs if not records]
+    if empty or not logs:
+        raise GanlibError(f"No training record in {', '.join(empty) or 'no run'}: "
+                          "name runs that have trained a while.")
+    figure = Figure(figsize=(10, 3.8), dpi=100, layout="constrained")
+    axes = figure.subplots(1, 2)
+    _draw(*axes, logs)
+    if len(logs) > 1:
+        lines = [line for line in axes[0].lines if not line.get_label().startswith("_")]
+        figure.legend(handles=lines, ncols=6, fontsize=9, frameon=False, loc="outside lower center")
+    if out is not None:
+        write_atomic(out, _bytes(figure.savefig, Path(out).suffix[1:] or "png"))
+    return figure
+
+
+def label_counts(pack):
+    """Figure of how many images of a pack have each label, one plot per attribute."""
+    figure = Figure(figsize=(10, 3), dpi=100, layout="constrained")
+    if not pack.attributes:
+        figure.text(0.5, 0.5, "This pack has no labels.", ha="center", fontsize=12, color=INK)
+        return figure
+    axes = figure.subplots(1, len(pack.attributes), squeeze=False)[0]
+    for k, (ax, (attribute, names)) in enumerate(zip(axes, pack.attributes.items())):
+        counts = [int((pack.labels[:, k] == i).sum()) for i in [*range(len(names)), -1]]
+        bars = ax.bar([*names, "unknown"], counts, color=[BLUE] * len(names) + [GREY])
+        ax.bar_label(bars, fontsize=8, color=INK)
+        ax.set_title(f"{attribute} ({len(names)} classes)", fontsize=11, color=INK, loc="left")
+        ax.tick_params(axis="x", rotation=60)
+        ax.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+# -- GIF and MP4
+
+
+def gif(run, out, seconds=8.0, max_bytes=3_000_000, include_real=True):
+    """Write the progress of a run, from its samples/, as a GIF or MP4 (`out` decides). Returns the path.
+
+    The first frame is real images (unless include_real is False); every frame says what it shows; the last
+    is held longer. seconds: about how long it plays. To stay within max_bytes it takes fewer colours, then
+    a part of the grid, and leaves out frames as long as 24 remain.
+    """
+    run, out = _folder(run), Path(out)
+    encode = {".gif": _encode_gif, ".mp4": _encode_mp4}.get(out.suffix.lower())
+    if encode is None:
+        raise GanlibError(f"{out}: expected a name that ends in .gif or .mp4.")
+    files = _samples(run)
+    if not files:
+        raise GanlibError(f"{run} has no samples/*.png: expected a run's folder, as `train` writes it.")
+    real = run / "samples" / "real.png"
+    real = [("real images", real)] if include_real and real.is_file() else []
+    with Image.open(files[0]) as first:
+        width = first.width // 8  # grids have 8 columns
+    few = min(len(files), 24)
+    for columns, rows, colors in [s for s in STEPS if s[0] * width <= 660] or STEPS[-1:]:
+        first = [_frame(path, text, columns, rows) for text, path in real]
+        frames = [_frame(path, f"{int(path.stem):,} images seen", columns, rows) for path in files]
+
+        def encoded(n):
+            chosen = [frames[round(i)] for i in np.linspace(len(files) - 1, 0, n)][::-1]
+            each = min(1, max(0.06, (seconds - 2 - 1.5 * len(first)) / max(1, n - 1)))
+            return encode(first + chosen, [1.5] * len(first) + [each] * (n - 1) + [2.0], colors)
+
+        data = encoded(few)
+        if len(data) > max_bytes:
+            continue
+        n = min(len(files), int(few * max_bytes / len(data)))
+        while n > few and len(more := encoded(n)) > max_bytes:
+            n -= max(1, n // 30)
+        write_atomic(out, more if n > few else data)
+        return out
+    raise GanlibError(f"{out} cannot be made as small as max_bytes={max_bytes:,}: allow more.")
+
+
+def _samples(run):
+    """The sample grids of a run in the order of images seen."""
+    return sorted((p for p in (run / "samples").glob("*.png") if p.stem.isdigit()), key=lambda p: int(p.stem))
+
+
+def _frame(path, text, columns, rows):
+    """The upper left part of a sample grid (of tiny pictures enlarged) under a strip with the text."""
+    with Image.open(path) as file:
+        pitch, scale = (file.width - 2) // 8, max(1, 560 // file.width)
+        picture = file.convert("RGB").crop((0, 0, columns * pitch + 2, min(file.height, rows * pitch + 2)))
+    w, h = picture.width * scale, picture.height * scale
+    frame = Image.new("RGB", (max(w + w % 2, 230), h + h % 2 + 30), "white")  # even, for H.264
+    frame.paste(picture.resize((w, h), Image.NEAREST), ((frame.width - w) // 2, 30))
+    ImageDraw.Draw(frame).text((6, 16), text, INK, ImageFont.load_default(18), "lm")
+    return frame
+
+
+def _encode_gif(frames, durations, colors):
+    # One palette for all frames, and no dither: it would flicker and take more room
+    palette = Image.fromarray(np.concatenate(frames)).quantize(colors - 1, Image.Quantize.FASTOCTREE)
+    palette.putpalette(palette.getpalette()[:3 * colors - 3] + [255] * 3)  # and white, for the paper
+    frames = [f.quantize(palette=palette, dither=Image.Dither.NONE) for f in frames]
+    return _bytes(frames[0].save, "gif", save_all=True, append_images=frames[1:], loop=0, optimize=False,
+                  duration=[10 * round(100 * d) for d in durations])  # ms, and a GIF counts in 10 ms
+
+
+def _encode_mp4(frames, durations, colors):
+    try:
+        import imageio.v2 as imageio
+        import imageio_ffmpeg  # noqa: F401
+    except ImportError as error:
+        raise GanlibError("An .mp4 needs a package (pip install imageio-ffmpeg); a .gif none.") from error
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "video.mp4"
+        with imageio.get_writer(file, fps=20, quality=colors ** 0.5 / 2, macro_block_size=2) as writer:
+            for frame, duration in zip(frames, durations):
+                for _ in range(max(1, round(20 * duration))):
+                    writer.append_data(np.asarray(frame))
+        return file.read_bytes()
+
+
+# -- the live panel
+
+
+class live:
+    """A hook for `train`: one panel in the notebook with curves, newest grid and speed, updated in place.
+
+    hook(record) after a record was logged draws at most once in `every` seconds (up to 30 in a long run) from
+    the run's files; hook.close() draws what is still missing. Outside a notebook it does nothing, and
+    a failure in it is a warning: it never stops a training.
+    """
+
+    def __init__(self, run, every=5.0):
+        self.run, self.every, self.cell, self.behind = _folder(run), every, None, False
+
+    def __call__(self, record=None):
+        shell, now = get_ipython(), time.monotonic()
+        if not hasattr(shell, "kernel"):
+            return
+        if self.cell != shell.execution_count:  # in another cell than before: a new panel
+            self.cell, self.handle, self.begun, self.drawn = shell.execution_count, None, now, -math.inf
+        self.behind = True
+        if now - self.drawn >= max(self.every, min(30, (now - self.begun) / 60)):
+            self.close()
+
+    def close(self):
+        """Draw what the panel does not show yet."""
+        if not self.behind:
+            return
+        try:
+            picture = self.panel()
+            shown = Shown(_bytes(picture.save, compress_level=1), width=picture.width, height=picture.height)
+            if self.handle:
+                self.handle.update(shown)
+            else:
+                self.handle = display(shown, display_id=True)
+        except Exception as error:
+            warnings.warn(f"The live panel could not be drawn: {error}", stacklevel=2)
+        self.drawn, self.behind = time.monotonic(), False
+
+    def panel(self):
+        """PIL image, 1000 pixels wide: a line of text, the curves, the newest sample grid."""
+        records, events = read_log(self.run)
+        figure = Figure(figsize=(10, 5.7), dpi=100)
+        layout = dict(left=0.045, right=0.45, top=0.88, bottom=0.09, hspace=0.42)
+        _draw(*figure.subplots(2, 1, gridspec_kw=layout), [("", records, events)])
+        figure.text(0.008, 0.965, _where(self.run, records[-1]), fontsize=11, color=INK, va="center")
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        panel = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+        if files := _samples(self.run):
+            with Image.open(files[-1]) as sheet:
+                scale = 530 / sheet.width if sheet.width > 530 else 530 // sheet.width
+                size, nearest = [round(side * scale) for side in sheet.size], Image.NEAREST
+                panel.paste(sheet.resize(size, nearest if scale >= 1 else None), (1000 - size[0], 38))
+        return panel
+
+
+def _where(run, last):
+    """How far a run is, in words: images seen, images/s, time left, losses."""
+    config, rate = Config.load(run / "config.json"), last["images_per_second"]
+    left = min((config.images - last["images"]) / max(rate, 1e-9) if config.images else math.inf,
+               60 * config.minutes - last["train_seconds"] if config.minutes else math.inf)
+    left = f"{tqdm.format_interval(max(0, left))} left" if left < math.inf else ""
+    return "     ".join((f"{last['images']:,} images seen", f"{rate:.0f} images/s", left,
+                         f"loss G {last['loss_g']:.2f}   D {last['loss_d']:.2f}"))
+
+
+# -- what cleaning dropped, and taking it back
+
+
+def contact_sheet(report, reason, n=48):
+    """PIL image of n files that were dropped for a reason, evenly picked, each with its name and the detail.
+
+    Of a copy the left picture was dropped and the right one was kept.
+    """
+    dropped = _dropped(report)
+    if reason not in dropped:
+        found = ", ".join(f"{r} ({len(rows)})" for r, rows in dropped.items()) or "none"
+        raise GanlibError(f"No file was dropped as {reason!r}. The reasons in this report: {found}.")
+    rows = dropped[reason]
+    cards = _cards(report, [rows[round(i)] for i in np.linspace(0, len(rows) - 1, min(n, len(rows)))])
+    return grid(cards, columns=960 // cards.shape[2], padding=0)
+
+
+def _dropped(report):
+    """{reason: rows}, the most frequent reason first."""
+    groups = {}
+    for row in report.rows:
+        if row.reason:
+            groups.setdefault(row.reason, []).append(row)
+    return dict(sorted(groups.items(), key=lambda item: -len(item[1])))
+
+
+def _cards(report, rows, side=104):
+    """uint8 (N, H, W, 3): each row's picture, for a copy also the kept one, and name and detail below."""
+    files, font, cards = {row.file: row for row in report.rows}, ImageFont.load_default(12), []
+    pairs = any(row.match for row in rows)
+    for row in rows:
+        card = Image.new("RGB", ((side + 4) * (1 + pairs) + 8, side + 38), "white")
+        draw = ImageDraw.Draw(card)
+        for left, one in (4, row), (side + 8, files.get(row.match)):
+            if one and one.index >= 0:
+                picture = Image.fromarray(np.asarray(report.images[one.index]))
+                card.paste(picture.resize((side, side), Image.LANCZOS), (left, 4))
+            elif one:
+                draw.rectangle((left, 4, left + side - 1, side + 3), "#eeeeee")
+                draw.text((left + side / 2, side / 2), "no picture", GREY, font, "mm")
+        for text, top, ink in (row.file, side + 6, INK), (row.detail, side + 21, GREY):
+            while font.getlength(text) > card.width - 8:
+                text = "…" + text[2:] if ink == INK else text[:-2] + "…"
+            draw.text((4, top), text, ink, font)
+        cards.append(np.asarray(card))
+    return np.stack(cards)
+
+
+class review:
+    """A panel of the dropped files, by reason, with a button under each to take it back.
+
+    A click is saved at once in pack_path/review.json, {"keep": [files]}, which `pack(report, pack_path)`
+    honours; .toggle(file, back) does it in code. Where widgets cannot run, a contact sheet is shown.
+    """
+
+    PAGE = 24
+
+    def __init__(self, report, pack_path):
+        self.report, self.path, self.dropped = report, Path(pack_path) / "review.json", _dropped(report)
+        try:
+            self.keep = set(json.loads(self.path.read_text())["keep"]) if self.path.exists() else set()
+        except (ValueError, KeyError, TypeError) as error:
+            raise GanlibError(f"{self.path} is not readable ({error}): mend or delete it.") from error
+        self.box = self.build() if self.dropped else None
+
+    def toggle(self, file, back=True):
+        """Take a dropped file back, or with back=False leave it dropped after all."""
+        if not any(file == row.file for rows in self.dropped.values() for row in rows):
+            raise GanlibError(f"{file!r} is not among the dropped files.")
+        (self.keep.add if back else self.keep.discard)(file)
+        write_atomic(self.path, (json.dumps({"keep": sorted(self.keep)}, indent=1) + "\n").encode())
+
+    def build(self):
+        w = widgets
+        self.reason = w.Dropdown(options=[(f"{r} ({len(rows):,})", r) for r, rows in self.dropped.items()],
+                                 description="dropped as")
+        self.page = w.IntSlider(value=1, min=1, max=1, description="page", continuous_update=False)
+        self.status, self.pictures = w.Label(), w.Box(layout=w.Layout(flex_flow="row wrap"))
+        wide = w.Layout(width="auto", margin="0 4px 8px")
+        self.slots = [w.VBox([w.Image(format="png"), w.ToggleButton(layout=wide)]) for _ in range(self.PAGE)]
+        for i, slot in enumerate(self.slots):
+            slot.children[1].observe(lambda change, i=i: self.clicked(i, change["new"]), "value")
+        self.reason.observe(lambda change: self.fill(1), "value")
+        self.page.observe(lambda change: self.fill(change["new"]), "value")
+        self.fill(1)
+        return w.VBox([w.HBox([self.reason, self.page, self.status]), self.pictures])
+
+    def fill(self, page):
+        """Show a page of the chosen reason."""
+        rows = self.dropped[self.reason.value]
+        self.page.max, self.page.value = -(-len(rows) // self.PAGE), page
+        self.shown = rows[(page - 1) * self.PAGE:page * self.PAGE]
+        for slot, row, card in zip(self.slots, self.shown, _cards(self.report, self.shown)):
+            image, button = slot.children
+            image.value, button.value = _bytes(Image.fromarray(card).save), row.file in self.keep
+            button.description, button.icon, button.button_style = (
+                ("taken back", "check", "success") if button.value else ("take back", "", ""))
+        self.pictures.children = self.slots[:len(self.shown)]
+        self.status.value = f"{len(self.keep):,} taken back; pack to use them" if self.keep else ""
+
+    def clicked(self, i, back):
+        if back != (self.shown[i].file in self.keep):  # a click, and not a page being filled
+            self.toggle(self.shown[i].file, back)
+            self.fill(self.page.value)
+
+    def _repr_mimebundle_(self, **_):
+        if not self.dropped:
+            return {"text/plain": "No file was dropped: there is nothing to review."}
+        sheet = _bytes(contact_sheet(self.report, next(iter(self.dropped)), self.PAGE).save)
+        return {"text/plain": "Dropped files (without widgets: review(...).toggle(file) takes one back)",
+                "image/png": base64.b64encode(sheet).decode(),
+                "application/vnd.jupyter.widget-view+json": {
+                    "version_major": 2, "version_minor": 0, "model_id": self.box.model_id}}

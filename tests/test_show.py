@@ -1,0 +1,437 @@
+"""Grids, curves, GIFs, the live panel and the review of dropped files."""
+import base64
+import io
+import json
+import shutil
+import sys
+from types import SimpleNamespace
+
+import imageio.v2 as imageio
+import nbclient
+import nbformat
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torchvision.utils import make_grid
+
+from ganlib import data, show
+from ganlib.clean import Row
+from ganlib.config import preset
+from ganlib.errors import GanlibError
+
+
+def pictures(n, size=16, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (n, size, size, 3), np.uint8)
+
+
+def flat(colors, size=16):
+    return np.stack([np.full((size, size, 3), c, np.uint8) for c in colors])
+
+
+def records(n, start=0):
+    """One record a thousand images, at 125 images a second."""
+    return [{"images": 1000 * k, "train_seconds": 8.0 * k, "loss_g": 2 + i % 3, "loss_d": 1 - i / 100,
+             "d_real": 0.7, "d_fake": 0.2, "images_per_second": 125.0}
+            for i, k in enumerate(range(start + 1, start + n + 1))]
+
+
+def write_log(run, lines, tail=""):
+    run.mkdir(parents=True, exist_ok=True)
+    (run / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + tail)
+    (run / "config.json").write_text(json.dumps(preset("dcgan", images=100_000).to_dict()))
+    return run
+
+
+START = {"event": "start", "images": 0, "train_seconds": 0.0}
+SHADES = [(200, 30, 30), (30, 160, 30), (30, 30, 200), (170, 160, 20)]
+
+
+def write_samples(run, n, size=16, noise=False):
+    """real.png and n grids; grid k is of one shade (of noise), 0, 1000, 2000 ... images seen."""
+    folder = run / "samples"
+    folder.mkdir(parents=True, exist_ok=True)
+    show.grid(flat([(20, 20, 20)] * 64, size)).save(folder / "real.png")
+    for k in range(n):
+        images = pictures(64, size, k) if noise else flat([SHADES[k % 4]] * 64, size)
+        show.grid(images).save(folder / f"{1000 * k:09d}.png")
+    (folder / ".000009000.png").write_bytes(b"half a file")  # what a kill can leave
+    return run
+
+
+# -- grids
+
+
+@pytest.mark.parametrize("n, columns, padding", [(64, 8, 2), (5, 3, 2), (3, 8, 1), (4, 2, 0)])
+def test_grid_lays_pictures_as_torchvision_does(n, columns, padding):
+    x = pictures(n, 6)
+    expected = make_grid(torch.from_numpy(x).permute(0, 3, 1, 2), columns, padding, pad_value=255)
+    assert (np.asarray(show.grid(x, columns, padding)) == expected.permute(1, 2, 0).numpy()).all()
+
+
+def test_grid_positions_and_scale():
+    sheet = np.asarray(show.grid(flat(SHADES[:3], 4), columns=2, padding=2, scale=3))
+    assert sheet.shape == (2 + 2 * (12 + 2), 2 + 2 * (12 + 2), 3)
+    assert (sheet[2:14, 2:14] == SHADES[0]).all() and (sheet[2:14, 16:28] == SHADES[1]).all()
+    assert (sheet[16:28, 2:14] == SHADES[2]).all()
+    assert (sheet[16:, 14:] == 255).all() and (sheet[:2] == 255).all() and (sheet[14:16] == 255).all()
+
+
+def test_grid_takes_floats_and_single_pictures():
+    x = torch.tensor([-1.0, 0.0, 1.0, 3.0])[:, None, None, None].expand(4, 3, 2, 2).requires_grad_()
+    row = np.asarray(show.grid(x, columns=4, padding=0))
+    assert row[0, ::2, 0].tolist() == [0, 128, 255, 255]
+    assert show.grid(pictures(1, 4)).size == (8, 8)
+
+
+@pytest.mark.parametrize("bad", [pictures(3)[0], pictures(2).astype(float), pictures(0), [1, 2],
+                                 torch.zeros(2, 8, 8, 3), torch.zeros(3, 8, 8)])
+def test_grid_says_what_is_wrong(bad):
+    with pytest.raises(GanlibError, match=r"These are no images.*expected uint8"):
+        show.grid(bad)
+
+
+def test_real_vs_fake_shows_every_pixel_once(tmp_path):
+    real, fake = pictures(64, 64, 1), pictures(64, 64, 2)
+    figure = show.real_vs_fake(real, fake)
+    assert [ax.get_title() for ax in figure.axes] == ["Real", "Generated"]
+    figure.savefig(tmp_path / "x.png")
+    shown = np.asarray(Image.open(tmp_path / "x.png").convert("RGB"))
+    assert shown.shape == (530 + 32, 2 * 530 + 20, 3)
+    assert (shown[32:, :530] == np.asarray(show.grid(real))).all()
+    assert (shown[32:, -530:] == np.asarray(show.grid(fake))).all()
+
+
+# -- curves
+
+
+def test_smooth_by_hand():
+    assert show.smooth([1, 2, 3, 4], 1) == pytest.approx([1, 2, 3, 4])
+    # a Hann window over three values weighs 1/2, 1, 1/2; at the ends 1, 1/2
+    assert show.smooth([1.0, 2.0, 6.0, 4.0], 3) == pytest.approx([4 / 3, 11 / 4, 9 / 2, 14 / 3])
+    assert show.smooth(np.ones(50), 7) == pytest.approx(np.ones(50))
+
+
+def test_curves_show_the_log(tmp_path):
+    run = write_log(tmp_path / "run", [START, *records(30), START | {"images": 30_000}, *records(50, 30)])
+    figure = show.curves(run, out=tmp_path / "curves.png")
+    loss, d = figure.axes
+    lines = {(ax, i): line for ax in (loss, d) for i, line in enumerate(ax.lines)}
+    raw, smoothed = lines[loss, 0], lines[loss, 1]
+    values = [2 + i % 3 for i in range(30)] + [2 + i % 3 for i in range(50)]
+    assert raw.get_xdata().tolist() == list(range(1, 81)) and raw.get_ydata().tolist() == values
+    assert smoothed.get_ydata() == pytest.approx(show.smooth(values, 5))  # 2 * (80 // 40) + 1
+    assert lines[loss, 3].get_ydata()[40] == pytest.approx(0.9, abs=1e-6)
+    assert (d.lines[0].get_ydata() == 0.7).all() and (d.lines[2].get_ydata() == 0.2).all()
+    assert raw.get_alpha() < 0.5 and raw.get_linewidth() < smoothed.get_linewidth()
+    for ax in (loss, d):
+        upright = [line.get_xdata() for line in ax.lines if line.get_xdata()[0] == line.get_xdata()[-1]]
+        assert upright == [[30, 30]]  # the second leg and not the first
+        assert ax.get_xlabel() == "images seen (thousands)"
+    assert [list(line.get_ydata()) for line in d.lines][-1] == [0.5, 0.5] and d.get_ylim() == (0, 1)
+    assert [t.get_text() for t in loss.get_legend().get_texts()] == ["generator", "discriminator"]
+    assert Image.open(tmp_path / "curves.png").size == (1000, 380)
+    assert [p.name for p in tmp_path.iterdir() if p.is_file()] == ["curves.png"]
+
+
+def test_curves_of_several_runs_are_named(tmp_path):
+    runs = [write_log(tmp_path / name, records(n)) for name, n in (("a/dcgan", 20), ("b/dcgan", 10))]
+    figure = show.curves(runs[0], SimpleNamespace(path=runs[1]))
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["a/dcgan", "b/dcgan"]
+    colors = [line.get_color() for line in figure.axes[0].lines]
+    assert colors[:4] == [show.BLUE] * 4 and colors[4:8] == [show.RED] * 4
+    assert figure.axes[0].lines[3].get_linestyle() == "--"
+
+
+def test_spikes_do_not_flatten_the_curve(tmp_path):
+    log = records(1000)
+    log[500] |= {"loss_g": 1e6}
+    log[0] |= {"loss_g": 50}
+    low, high = show.curves(write_log(tmp_path, log)).axes[0].get_ylim()
+    assert 4 < high < 6 and -11 < low < -9  # loss_d falls to -9
+
+
+def test_a_line_that_was_cut_off_is_ignored(tmp_path):
+    run = write_log(tmp_path, [START, *records(3)], tail='{"images": 4000, "train_sec')
+    assert show.read_log(run) == (records(3), [START])
+    assert len(show.curves(run).axes[0].lines[0].get_xdata()) == 3
+
+
+def test_curves_without_a_log(tmp_path):
+    with pytest.raises(GanlibError, match="has no log.jsonl"):
+        show.curves(tmp_path / "nothing")
+    with pytest.raises(GanlibError, match="No training record in young"):
+        show.curves(write_log(tmp_path / "young", [START]), write_log(tmp_path / "old", records(3)))
+    with pytest.raises(GanlibError, match="name runs"):
+        show.curves()
+
+
+def test_figures_show_once_and_leave_nothing_behind(tmp_path):
+    import matplotlib.pyplot as plt
+    figure = show.curves(write_log(tmp_path, records(3)))
+    assert figure._repr_png_()[:4] == b"\x89PNG" and plt.get_fignums() == []
+
+
+def test_label_counts():
+    pack = SimpleNamespace(attributes={"hair": ["blue", "red"], "eyes": ["green"]},
+                           labels=np.array([[0, 0], [1, -1], [1, 0], [-1, 0], [1, -1]], np.int16))
+    hair, eyes = show.label_counts(pack).axes
+    assert [bar.get_height() for bar in hair.patches] == [1, 3, 1]
+    assert [bar.get_height() for bar in eyes.patches] == [3, 2]
+    assert "no labels" in show.label_counts(SimpleNamespace(attributes={}, labels=None)).texts[0].get_text()
+
+
+# -- GIF and MP4
+
+
+def frames(path):
+    """[(RGB array, milliseconds), ...]"""
+    with Image.open(path) as file:
+        found = []
+        for i in range(file.n_frames):
+            file.seek(i)
+            found.append((np.asarray(file.convert("RGB")).astype(int), file.info["duration"]))
+        return found
+
+
+def strip(text, width):
+    image = Image.new("RGB", (width, 30), "white")
+    ImageDraw.Draw(image).text((6, 16), text, show.INK, ImageFont.load_default(18), "lm")
+    return np.asarray(image).astype(int)
+
+
+def test_gif_frames_order_labels_and_durations(tmp_path):
+    run = write_samples(tmp_path / "run", 12)
+    assert show.gif(run, tmp_path / "x.gif", seconds=9.0) == tmp_path / "x.gif"
+    found = frames(tmp_path / "x.gif")
+    assert len(found) == 13
+    assert found[0][0].shape == (3 * 146 + 30, 3 * 146, 3)  # 8 x (16 + 2) + 2, enlarged three times
+    texts = ["real images"] + [f"{1000 * k:,} images seen" for k in range(12)]
+    for i, (frame, _) in enumerate(found):
+        shade = (20, 20, 20) if i == 0 else SHADES[(i - 1) % 4]
+        assert np.abs(frame[60, 60] - shade).max() <= 8, i
+        assert (frame[31, 31] >= 250).all()  # the paper between the pictures is white
+        errors = [np.abs(frame[:30] - strip(text, 438)).mean() for text in texts]
+        assert int(np.argmin(errors)) == i and errors[i] < 2
+    durations = [ms for _, ms in found]
+    assert durations == [1500] + [500] * 11 + [2000]  # 1.5 + 11 x 0.5 + 2 = 9 s
+
+
+def test_gif_without_the_real_images(tmp_path):
+    run = write_samples(tmp_path / "run", 3)
+    found = frames(show.gif(SimpleNamespace(path=run), tmp_path / "x.gif", include_real=False))
+    assert len(found) == 3 and np.abs(found[0][0][60, 60] - SHADES[0]).max() <= 8
+
+
+@pytest.mark.parametrize("max_bytes", [3_000_000, 1_000_000, 60_000])
+def test_gif_keeps_to_its_size(tmp_path, max_bytes):
+    run = write_samples(tmp_path / "run", 40, size=24, noise=True)  # noise does not compress: the worst case
+    path = show.gif(run, tmp_path / "x.gif", max_bytes=max_bytes)
+    found = frames(path)
+    assert path.stat().st_size <= max_bytes and 25 <= len(found) <= 41
+    first, last = (np.abs(found[i][0][:30] - strip(text, found[0][0].shape[1])).mean()
+                   for i, text in ((0, "real images"), (-1, "39,000 images seen")))
+    assert first < 4 and last < 4  # what is left out lies between
+    assert path.stat().st_size > 0.4 * max_bytes  # and no more than needed
+
+
+def test_gif_of_large_pictures_fits_a_page(tmp_path):
+    run = write_samples(tmp_path / "run", 2, size=256)
+    assert frames(show.gif(run, tmp_path / "x.gif"))[0][0].shape[1] <= 700
+
+
+def test_gif_errors_leave_what_was_there(tmp_path):
+    out = tmp_path / "x.gif"
+    out.write_bytes(b"before")
+    with pytest.raises(GanlibError, match="no samples"):
+        show.gif(tmp_path / "none", out)
+    run = write_samples(tmp_path / "run", 3, noise=True)
+    with pytest.raises(GanlibError, match="max_bytes=1,000"):
+        show.gif(run, out, max_bytes=1_000)
+    with pytest.raises(GanlibError, match="ends in .gif or .mp4"):
+        show.gif(run, tmp_path / "x.webm")
+    assert out.read_bytes() == b"before" and sorted(p.name for p in tmp_path.iterdir()) == ["run", "x.gif"]
+
+
+def test_mp4(tmp_path, monkeypatch):
+    pytest.importorskip("imageio_ffmpeg")
+    run = write_samples(tmp_path / "run", 4)
+    with imageio.get_reader(show.gif(run, tmp_path / "x.mp4", seconds=5.0)) as video:
+        found = [np.asarray(frame).astype(int) for frame in video]
+    assert len(found) == 100  # 1.5 + 3 x 0.5 + 2 = 5 s of 20 frames
+    assert np.abs(found[10][60, 60] - 20).max() < 16 and np.abs(found[-1][60, 60] - SHADES[3]).max() < 16
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    with pytest.raises(GanlibError, match="pip install imageio-ffmpeg"):
+        show.gif(run, tmp_path / "y.mp4")
+
+
+# -- the live panel
+
+
+class Notebook:
+    """Stands in for IPython: what was displayed, what was updated, and a clock to turn."""
+
+    def __init__(self, monkeypatch):
+        self.kernel, self.execution_count, self.now, self.panels, self.updates = object(), 1, 0.0, [], []
+        monkeypatch.setattr(show, "get_ipython", lambda: self)
+        monkeypatch.setattr(show, "display", self.display)
+        monkeypatch.setattr(show.time, "monotonic", lambda: self.now)
+
+    def display(self, shown, display_id):
+        assert display_id is True
+        self.panels.append(shown)
+        return SimpleNamespace(update=self.updates.append)
+
+
+def test_live_updates_one_panel_seldom(tmp_path, monkeypatch):
+    notebook, run = Notebook(monkeypatch), write_samples(write_log(tmp_path, records(5)), 2)
+    hook = show.live(run, every=5.0)
+    drawn = []
+    monkeypatch.setattr(hook, "panel", lambda: drawn.append(notebook.now) or Image.new("RGB", (8, 8)))
+    for second in range(7200):  # two hours, a record each second
+        notebook.now = float(second)
+        hook({"images": second})
+    assert len(notebook.panels) == 1 and len(notebook.updates) == len(drawn) - 1 < 360
+    assert drawn[:4] == [0, 5, 10, 15] and min(np.diff(drawn)) >= 5 and max(np.diff(drawn)) <= 31
+    count = len(drawn)
+    hook.close(), hook.close()
+    assert len(drawn) == count + 1  # the last state, and once
+    notebook.execution_count = 2  # the cell is run again, or another one: its own panel
+    hook({"images": 1})
+    assert len(notebook.panels) == 2
+
+
+def test_live_panel_shows_curves_and_the_newest_grid(tmp_path, monkeypatch):
+    notebook, run = Notebook(monkeypatch), write_samples(write_log(tmp_path, [START, *records(40)]), 3)
+    show.live(run)(records(40)[-1])
+    shown = notebook.panels[0]
+    assert (shown.width, shown.height) == (1000, 570) and shown.data[:4] == b"\x89PNG"
+    panel = np.asarray(show.live(run).panel())
+    assert (panel[190, 600] == SHADES[2]).all()  # grid number 2 is the newest
+    colors = {tuple(c) for c in panel[:, :470].reshape(-1, 3).tolist()}
+    assert {(0, 114, 178), (213, 94, 0), (0, 158, 115), (168, 81, 138)} <= colors  # the four lines
+
+
+def test_live_says_where_the_run_is(tmp_path):
+    run = write_log(tmp_path, records(40))
+    line = show._where(run, records(40)[-1])  # 60,000 images at 125 a second are left: 8 minutes
+    for part in ("40,000 images seen", "125 images/s", "08:00 left", "loss G 2.00   D 0.61"):
+        assert part in line
+    (run / "config.json").write_text(json.dumps(preset("dcgan", minutes=10).to_dict()))
+    assert "04:40 left" in show._where(run, records(40)[-1])  # 320 of 600 seconds are spent
+
+
+def test_live_is_silent_outside_a_notebook(tmp_path, monkeypatch):
+    monkeypatch.setattr(show, "display", lambda *a, **k: pytest.fail("displayed"))
+    hook = show.live(tmp_path / "nothing")
+    hook({"images": 1}), hook.close()
+
+
+def test_live_never_stops_a_training(tmp_path, monkeypatch):
+    Notebook(monkeypatch)
+    with pytest.warns(UserWarning, match="live panel could not be drawn.*no log.jsonl"):
+        show.live(tmp_path)({"images": 1})
+
+
+# -- what cleaning dropped
+
+
+@pytest.fixture
+def report():
+    """0 kept, 1 kept, 2 a mirrored copy of 1, 3 unreadable, 4 ... 59 bad crops."""
+    colors = [(4 * i, 255 - 4 * i, 100) for i in range(60)]
+    rows = [Row(f"{i:03d}.png", i, "bad-crop" if i > 3 else "", "no face") for i in range(60)]
+    rows[2] = Row("002.png", 2, "mirrored", "of 001.png, differs by 0.3", match="001.png")
+    rows[3] = Row("003.png", -1, "unreadable", "truncated")
+    return SimpleNamespace(rows=rows, images=flat(colors, 64), attributes={}, settings={"size": 64})
+
+
+def test_contact_sheet(report):
+    sheet = np.asarray(show.contact_sheet(report, "bad-crop", n=12))
+    assert sheet.shape == (2 * 142, 8 * 116, 3)
+    shown = [sheet[50 + 142 * (i // 8), 50 + 116 * (i % 8)].tolist() for i in range(12)]
+    picked = [round(i) for i in np.linspace(4, 59, 12)]
+    assert shown == [report.images[i][0, 0].tolist() for i in picked]  # evenly, the first and the last too
+    assert (sheet[110:142, :116] < 120).any()  # there is text below
+    pair = np.asarray(show.contact_sheet(report, "mirrored"))
+    assert (pair[50, 50] == report.images[2][0, 0]).all() and (pair[50, 160] == report.images[1][0, 0]).all()
+    assert show.contact_sheet(report, "unreadable").size == (116, 142)
+
+
+def test_contact_sheet_names_the_reasons(report):
+    with pytest.raises(GanlibError, match=r"'blurred'.*bad-crop \(56\), mirrored \(1\), unreadable \(1\)"):
+        show.contact_sheet(report, "blurred")
+    with pytest.raises(GanlibError, match="No file was dropped as ''"):
+        show.contact_sheet(report, "")
+
+
+def test_review_pages_and_takes_back(report, tmp_path):
+    panel = show.review(report, tmp_path / "pack")
+    assert not (tmp_path / "pack").exists()  # looking changes nothing
+    saved = lambda: json.loads((tmp_path / "pack" / "review.json").read_text())  # noqa: E731
+    assert panel.reason.value == "bad-crop" and panel.page.max == 3 and len(panel.pictures.children) == 24
+    panel.slots[1].children[1].value = True  # a click
+    assert saved() == {"keep": ["005.png"]} and panel.slots[1].children[1].description == "taken back"
+    panel.page.value = 3
+    assert [row.file for row in panel.shown] == [f"{i:03d}.png" for i in range(52, 60)]
+    assert len(panel.pictures.children) == 8 and not panel.slots[1].children[1].value
+    panel.slots[0].children[1].value = True
+    assert saved() == {"keep": ["005.png", "052.png"]} and "2 taken back" in panel.status.value
+    panel.reason.value = "mirrored"
+    assert panel.page.value == panel.page.max == 1 and [row.file for row in panel.shown] == ["002.png"]
+    panel.reason.value = "bad-crop"
+    assert [slot.children[1].value for slot in panel.slots[:3]] == [False, True, False]
+    panel.slots[1].children[1].value = False  # after all not
+    assert saved() == {"keep": ["052.png"]}
+    assert [p.name for p in (tmp_path / "pack").iterdir()] == ["review.json"]
+    with Image.open(io.BytesIO(panel.slots[0].children[0].value)) as card:
+        assert card.convert("RGB").getpixel((50, 50)) == tuple(report.images[4][0, 0])
+
+
+def test_pack_honours_the_review(report, tmp_path):
+    show.review(report, tmp_path / "pack").toggle("002.png")
+    assert len(data.pack(report, tmp_path / "pack")) == 3  # 0, 1 and the one that was taken back
+    again = show.review(report, tmp_path / "pack")
+    assert again.keep == {"002.png"}
+    again.toggle("002.png", back=False), again.toggle("010.png")
+    packed = data.pack(report, tmp_path / "pack")
+    assert [row["file"] for row in packed.manifest() if row["index"]] == ["000.png", "001.png", "010.png"]
+
+
+def test_review_bad_input(report, tmp_path):
+    with pytest.raises(GanlibError, match="'000.png' is not among the dropped"):
+        show.review(report, tmp_path).toggle("000.png")
+    (tmp_path / "review.json").write_text('["002.png"]')
+    with pytest.raises(GanlibError, match="not readable"):
+        show.review(report, tmp_path)
+    clean = SimpleNamespace(rows=report.rows[:2], images=report.images)
+    assert "nothing to review" in show.review(clean, tmp_path / "x")._repr_mimebundle_()["text/plain"]
+
+
+def test_in_a_real_kernel(tmp_path):
+    """One panel after many records; each figure once; the review as a widget with a picture beside it."""
+    run = write_samples(write_log(tmp_path / "run", [START, *records(30)]), 3)
+    shutil.copytree(run, tmp_path / "later")
+    write_log(tmp_path / "later", [START, *records(60)])
+    cells = [
+        "import numpy as np, shutil\nfrom types import SimpleNamespace\n"
+        "from ganlib import show\nfrom ganlib.clean import Row",
+        "hook = show.live('run', every=0)\nfor i in range(9):\n    hook({'images': i})\n"
+        "shutil.copy('later/log.jsonl', 'run/log.jsonl')\nhook.close()\nhook({'images': 9})",
+        "show.curves('run')",
+        "show.grid(np.zeros((4, 8, 8, 3), np.uint8))",
+        "rows = [Row('a.png', 0, 'aspect', '9x1')]\n"
+        "report = SimpleNamespace(rows=rows, images=np.zeros((1, 8, 8, 3), np.uint8))\n"
+        "show.review(report, 'pack')",
+        "from IPython.display import Image\nImage(filename=show.gif('run', 'x.gif'))",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    nbclient.NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    live, curves, grid, review, gif = [cell.outputs for cell in notebook.cells[1:]]
+    assert [out.output_type for out in live] == ["display_data"]
+    bundles = [outputs[0].data for outputs in (live, curves, grid, review)]
+    assert all(len(outputs) == 1 for outputs in (curves, grid, review, gif))
+    assert all(isinstance(bundle["image/png"], str) and len(bundle["image/png"]) > 100 for bundle in bundles)
+    assert bundles[0]["image/png"].strip() == base64.b64encode(
+        show._bytes(show.live(run).panel().save, compress_level=1)).decode()  # the last state stands there
+    assert "application/vnd.jupyter.widget-view+json" in bundles[3] and "image/gif" in gif[0].data
