@@ -251,8 +251,8 @@ def _frame(path, text, columns, rows):
 
 def _encode_gif(frames, durations, colors):
     # One palette for all frames, and no dither: it would flicker and take more room
-    palette = Image.fromarray(np.concatenate(frames)).quantize(colors - 1, Image.Quantize.FASTOCTREE)
-    palette.putpalette(palette.getpalette()[:3 * colors - 3] + [255] * 3)  # and white, for the paper
+    palette = Image.fromarray(np.concatenate(frames)).quantize(colors, Image.Quantize.FASTOCTREE)
+    palette.putpalette([255 if value >= 248 else value for value in palette.getpalette()])  # paper is white
     frames = [f.quantize(palette=palette, dither=Image.Dither.NONE) for f in frames]
     return _bytes(frames[0].save, "gif", save_all=True, append_images=frames[1:], loop=0, optimize=False,
                   duration=[10 * round(100 * d) for d in durations])  # ms, and a GIF counts in 10 ms
