@@ -67,9 +67,9 @@ def train(config, pack, run, hook=None, progress=True):
     """Train a GAN on a pack in the folder `run`; resume when the folder holds a cut-off run.
 
     config: a Config; its budget (images, minutes of train_seconds, or both: whichever ends first)
-    counts over all legs. hook(record) is called with every log record once it is in log.jsonl; record
-    has "samples" (path of the newest grid) beside what the log says. Interrupting (Ctrl-C, the notebook's
-    stop button, SIGTERM) stops after the step at hand, with a checkpoint. Returns a Run.
+    counts over all legs. hook(record) is called with every log record (a dict) once it is in log.jsonl and the
+    pictures of that moment are saved. Interrupting (Ctrl-C, the notebook's stop button, SIGTERM) stops after the step
+    at hand, with a checkpoint. Returns a Run.
 
     Raises GanlibError for a folder of another recipe, a pack of another resolution, a device that is not there,
     a full disk, and for losses that are no longer finite.
@@ -176,8 +176,8 @@ def train(config, pack, run, hook=None, progress=True):
                unit="img" if config.images and not config.minutes else "s", mininterval=2, dynamic_ncols=True)
 
     with _interruptible() as interrupt:
-        clock = time.perf_counter()
-        while share() < 1 and not interrupt.is_set():
+        stop, clock = False, time.perf_counter()
+        while not stop:
             # One step: G maps noise to images, then the two updates in the recipe's order
             real, labels = next(data)
             z = torch.randn(config.batch, config.z_dim, generator=seeded(config.seed, images, "z")).to(device)
@@ -201,7 +201,8 @@ def train(config, pack, run, hook=None, progress=True):
             before, reached = reached, share()
             frame = _due(before, reached, config.frames)
             keep = _due(before, reached, config.generators)
-            save = seconds - saved >= 60 * config.checkpoint_minutes or reached >= 1 or interrupt.is_set()
+            stop = reached >= 1 or interrupt.is_set()
+            save = stop or seconds - saved >= 60 * config.checkpoint_minutes
             if not (images // config.log_images > logged[0] // config.log_images or frame or keep or save):
                 continue
 
@@ -234,7 +235,7 @@ def train(config, pack, run, hook=None, progress=True):
                 hook(record)
             clock = time.perf_counter()
 
-    stopped = "interrupt" if interrupt.is_set() and share() < 1 else "budget"
+    stopped = "budget" if share() >= 1 else "interrupt"
     _write(log, {"event": "stop", "images": images, "train_seconds": round(seconds, 3), "reason": stopped})
     log.close(), bar.close()
     if stopped == "interrupt":

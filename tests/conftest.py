@@ -1,9 +1,11 @@
 """Fixtures shared by all tests."""
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # helpers.py, also for tests/faults
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -95,12 +95,12 @@ SCRIPT = """
     sys.path.insert(0, {tests!r})
     from helpers import tiny
     from ganlib.train import train
-    print(train(tiny(images={images}, checkpoint_minutes=0.001, frames=8), {pack!r}, {run!r}))
+    print(train(tiny(images={images}, checkpoint_minutes={every}, frames=8), {pack!r}, {run!r}))
 """
 
 
-def start(pack, run, images):
-    script = SCRIPT.format(tests=str(Path(__file__).parent), images=images, pack=str(pack.path), run=str(run))
+def start(pack, run, images, checkpoint_minutes=0.001):
+    script = SCRIPT.format(tests=str(Path(__file__).parent), images=images, every=checkpoint_minutes, pack=str(pack.path), run=str(run))
     return subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
 
@@ -117,7 +117,7 @@ def wait_for_checkpoint(run, process):
 def test_killed_and_resumed_equals_never_killed(pack, tmp_path):
     process = start(pack, tmp_path / "killed", 10**9)
     wait_for_checkpoint(tmp_path / "killed", process)
-    time.sleep(0.5)
+    time.sleep(0.1)
     process.kill()
     process.wait()
     at = int(state_files(tmp_path / "killed")[0].stem.split("-")[1])
