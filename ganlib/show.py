@@ -16,7 +16,7 @@ import ipywidgets as widgets
 import matplotlib.figure
 import numpy as np
 from IPython import get_ipython
-from IPython.display import Image as Shown, display
+from IPython.display import HTML, Image as Shown, display
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.lines import Line2D
 from PIL import Image, ImageDraw, ImageFont
@@ -230,6 +230,14 @@ def gif(run, out, seconds=8.0, max_bytes=3_000_000, include_real=True):
         write_atomic(out, more if n > few else data)
         return out
     raise GanlibError(f"{out} cannot be made as small as max_bytes={max_bytes:,}: allow more.")
+
+
+def animation(path):
+    """A GIF or MP4 file for display in a notebook; unlike IPython's Image it is kept when exported to HTML."""
+    data, path = base64.b64encode(Path(path).read_bytes()).decode(), Path(path)
+    if path.suffix.lower() == ".mp4":
+        return HTML(f'<video controls loop src="data:video/mp4;base64,{data}"></video>')
+    return HTML(f'<img alt="{path.name}" src="data:image/gif;base64,{data}">')
 
 
 def _samples(run):

@@ -63,6 +63,10 @@ def execute(name, folder):
         client.execute()
     except CellExecutionError as stopped:
         error = stopped
+    for cell in (c for c in notebook.cells if c.cell_type == "code"):
+        # progress bars are widgets, of which a page would show the first moment
+        cell.outputs = [o for o in cell.outputs if not (
+            "application/vnd.jupyter.widget-view+json" in o.get("data", {}) and "image/png" not in o["data"])]
     page, _ = HTMLExporter().from_notebook_node(notebook)
     (folder / f"{name}.html").write_text(page)
     if error:

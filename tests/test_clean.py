@@ -411,3 +411,47 @@ def test_hidden_files_are_passed_over_and_hidden_parents_are_not(tmp_path):
     portrait(1).save(folder / ".thumbnails" / "b.png")
     portrait(2).save(folder / ".hidden.png")
     assert reasons(run(folder)) == {"a.png": ""}
+# additions for tests/test_clean.py: all pass with clean_review.patch and fail without it (of a_line, the pad case)
+
+
+def test_a_mouth_that_is_gone_is_a_difference_and_blur_is_none():
+    a = np.asarray(portrait(1, 64))
+    faint = a.astype(float)
+    faint[44:46, 28:33] *= 0.92  # a faint mouth on smooth skin
+    assert difference(a, faint.round().astype(np.uint8)) > module.DIFFERENT
+    small = np.asarray(Image.fromarray(a).resize((32, 32), Image.BILINEAR).resize((64, 64), Image.LANCZOS))
+    assert difference(a, small) < module.DIFFERENT
+
+
+def test_a_postscript_file_is_never_run(tmp_path):
+    (tmp_path / "x.jpg").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\n%%EndComments\nshowpage\n")
+    assert decode(tmp_path / "x.jpg", 64)[1:3] == ("unreadable", f"cannot identify image file '{tmp_path / 'x.jpg'}'")
+
+
+def test_a_picture_of_very_many_pixels_is_not_decoded(tmp_path):
+    Image.new("1", (10_000, 7_000)).save(tmp_path / "x.png")
+    assert decode(tmp_path / "x.png", 64)[1:3] == ("unreadable", "10000x7000: more than 64 million pixels")
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad"])
+def test_a_line_has_a_reason(tmp_path, fit):
+    Image.effect_noise((9_000, 40), 90).save(tmp_path / "x.png")
+    assert decode(tmp_path / "x.png", 64, fit)[1] == "aspect"
+
+
+def test_an_interrupt_does_not_wait_for_the_detector(monkeypatch):
+    asked = []
+
+    def slow(path, indices):
+        for i in indices:
+            time.sleep(0.02)
+            asked.append(i)
+            if i == 4:
+                raise KeyboardInterrupt
+            yield i, None
+
+    monkeypatch.setattr(module, "_ask", slow)
+    images = type("Images", (), {"filename": "x"})
+    with pytest.raises(KeyboardInterrupt):
+        module.detect(list(range(1_000)), images, 2, False)
+    assert len(asked) < 50
