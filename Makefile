@@ -1,5 +1,6 @@
 # make demo and make test are all that a newcomer needs; each builds .venv first.
 PYTHON ?= python3
+SHELL := /bin/bash
 BIN := .venv/bin
 
 .PHONY: setup demo test lab bench faults clean
@@ -16,8 +17,9 @@ demo: setup  ## the main job on drawn faces: data, DCGAN, GIF, in about ten minu
 	$(BIN)/python notebooks/run.py demo
 
 test: setup  ## all tests, and every notebook in the smoke profile
-	GANLIB_PROFILE=smoke GANLIB_DATA=$$(mktemp -d) $(BIN)/python -m pytest --nbval-lax --nbval-current-env \
-	  --nbval-cell-timeout=300 --ignore=tests/faults tests notebooks
+	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && GANLIB_PROFILE=smoke GANLIB_DATA=$$folder \
+	  $(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 --ignore=tests/faults \
+	  tests notebooks
 
 lab: setup  ## JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir=notebooks
