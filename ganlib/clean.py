@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageOps
 from tqdm.auto import tqdm
 
-from .errors import GanlibError
+from .errors import GanlibError, need_space
 from .fetch import IMAGE_SUFFIXES
 
 REASONS = {  # in the order in which a file is tested
@@ -99,6 +99,8 @@ def clean(folder, size=64, fit="crop", labels=None, keep=(), faces="auto", worke
 
     # Decode into a scratch file on disk
     scratch = tempfile.TemporaryDirectory(prefix="ganlib-", ignore_cleanup_errors=True)
+    advice = "set TMPDIR to a folder on a larger disk."
+    need_space(scratch.name, len(files) * size * size * 3, advice)
     try:
         images = np.lib.format.open_memmap(Path(scratch.name) / "images.npy", "w+", np.uint8,
                                            (len(files), size, size, 3))
@@ -113,8 +115,7 @@ def clean(folder, size=64, fit="crop", labels=None, keep=(), faces="auto", worke
             list(tqdm(pool.map(work, range(len(files))), "decoding", len(files), unit="img", disable=not progress,
                       mininterval=1))
     except OSError as error:
-        raise GanlibError(f"Could not write the decoded images to {scratch.name} ({error.strerror}): they need "
-                          f"{len(files) * size * size * 3 / 1e6:.0f} MB. Set TMPDIR to a larger disk.") from error
+        raise GanlibError(f"Could not write the decoded images to {scratch.name} ({error.strerror}): {advice}") from error
 
     keep = set(keep)
     find_duplicates(rows, images, keep, progress)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .errors import GanlibError
+from .errors import GanlibError, need_space
 
 FIELDS = ["file", "index", "reason", "detail"]  # the manifest's columns before the labels
 
@@ -70,6 +70,7 @@ def pack(report, path):
     shutil.rmtree(new, ignore_errors=True)
     try:
         new.mkdir(parents=True)
+        need_space(new, len(kept) * size * size * 3, "free some or choose another folder; nothing was changed.")
         images = np.lib.format.open_memmap(
             new / "images.npy", "w+", np.uint8, (len(kept), size, size, 3))
         for start in range(0, len(kept), 1024):

@@ -374,6 +374,13 @@ def test_bad_folders(tmp_path):
         run(tmp_path, fit="stretch")
 
 
+def test_too_little_space_for_decoding(folder, monkeypatch):
+    portrait(0).save(folder / "0.png")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("usage", (), {"free": 10_000}))
+    with pytest.raises(GanlibError, match="No space left.*TMPDIR"):
+        run(folder)
+
+
 def test_the_sources_are_not_touched_and_nothing_stays(folder, tmp_path, monkeypatch):
     import tempfile
     (tmp_path / "tmp").mkdir()

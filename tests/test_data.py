@@ -1,6 +1,7 @@
 import csv
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -77,6 +78,15 @@ def test_a_pack_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch)
 
     monkeypatch.setattr(np, "save", full)
     with pytest.raises(GanlibError, match="No space left.*untouched"):
+        make_pack(tmp_path / "p", 9)
+    monkeypatch.undo()
+    assert load_pack(tmp_path / "p").hash == old.hash and not list(tmp_path.glob(".*"))
+
+
+def test_too_little_space_is_told_before_anything_is_written(tmp_path, monkeypatch):
+    old = make_pack(tmp_path / "p", 8)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=20_000))
+    with pytest.raises(GanlibError, match="No space left for 0 MB.*nothing was changed"):
         make_pack(tmp_path / "p", 9)
     monkeypatch.undo()
     assert load_pack(tmp_path / "p").hash == old.hash and not list(tmp_path.glob(".*"))
