@@ -8,17 +8,18 @@ from .errors import GanlibError
 
 def _data(args):
     from .clean import clean
-    from .data import pack
+    from .data import check_target, pack
     from .fetch import fetch
 
-    report = clean(fetch(args.source), size=args.size, fit=args.fit, labels=args.labels, faces=args.faces)
+    check_target(args.pack)
+    report = clean(fetch(args.source, size=max(32, min(args.size, 256))), size=args.size, fit=args.fit, labels=args.labels, faces=args.faces)
     print(report)
     packed = pack(report, args.pack)
     print(f"{packed.path}: {len(packed):,} images of {packed.size}x{packed.size}, hash {packed.hash}")
 
 
 def _train(args):
-    from .config import preset
+    from .config import TYPES, nearest, preset
     from .train import train
 
     changes = {}
@@ -26,6 +27,8 @@ def _train(args):
         key, equals, value = item.partition("=")
         if not equals:
             raise GanlibError(f"--set {item}: expected key=value.")
+        if key not in TYPES:
+            raise GanlibError(f"There is no config key {key!r}.{nearest(key, TYPES)}")
         changes[key] = value
     budget = {k: getattr(args, k) for k in ("images", "minutes") if getattr(args, k) is not None}
     if budget:  # a budget of the command line replaces the profile's
@@ -37,23 +40,23 @@ def _sample(args):
     import numpy as np
     from PIL import Image
 
-    from .checkpoint import load_generator, write_atomic
+    from .checkpoint import find_generator, load_generator, write_atomic
     from .sample import sample
 
-    images = sample(load_generator(args.run), args.n, args.seed)
-    out = Path(args.out)
+    out, source = Path(args.out), find_generator(args.run)
+    if out.suffix != ".npy" and (out.is_file() or out.suffix and not out.is_dir()):
+        raise GanlibError(f"OUT={out}: expected a name ending in .npy, or a folder for PNGs.")
+    images = sample(load_generator(source), args.n, args.seed)
     if out.suffix == ".npy":
         import io
         buffer = io.BytesIO()
         np.save(buffer, images)
         write_atomic(out, buffer.getvalue())
     else:
-        if out.suffix or out.is_file():
-            raise GanlibError(f"OUT={out}: expected a name ending in .npy, or a folder for PNGs.")
         out.mkdir(parents=True, exist_ok=True)
         for i, image in enumerate(images):
             Image.fromarray(image).save(out / f"seed{args.seed}-{i:05d}.png")
-    print(f"{out}: {args.n} images of {images.shape[1]}x{images.shape[2]}")
+    print(f"{out}: {args.n} images of {images.shape[1]}x{images.shape[2]} from {source}")
 
 
 def _gif(args):
@@ -102,7 +105,7 @@ def main(argv=None):
     budget.add_argument("--images", type=int, help="budget in images seen, over all legs")
     budget.add_argument("--minutes", type=float, help="budget in minutes of training time, over all legs")
     p.add_argument("--profile", help="start from a profile: smoke, demo, cpu, colab or paper")
-    p.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="change config keys")
+    p.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="change config keys")
     p.set_defaults(run_verb=_train)
 
     p = verbs.add_parser("sample", help="draw images from a generator")
@@ -129,6 +132,12 @@ def main(argv=None):
     except GanlibError as error:
         print(f"ganlib {args.verb}: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"ganlib {args.verb}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"ganlib {args.verb}: interrupted", file=sys.stderr)
+        return 130
     return 0
 
 

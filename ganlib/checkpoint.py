@@ -1,4 +1,5 @@
 """State files to resume from, and generator files to sample from. Both are safetensors; no pickle."""
+import contextlib
 import errno
 import hashlib
 import json
@@ -39,10 +40,13 @@ def write_atomic(path, data):
             os.fsync(file.fileno())
         os.replace(part, path)
     except OSError as error:
-        part.unlink(missing_ok=True)
-        why = "no space left on the disk" if error.errno == errno.ENOSPC else error.strerror or error
-        raise GanlibError(f"Could not write {path} ({len(data) / 1e6:.0f} MB): {why}. Free some space or choose "
-                          "another folder, and make the same call again; what was there before is untouched.") from error
+        with contextlib.suppress(OSError):
+            part.unlink()
+        full = error.errno == errno.ENOSPC
+        raise GanlibError(f"Could not write {path} ({len(data) / 1e6:.1f} MB): "
+                          f"{'no space left on the disk' if full else error.strerror or error}. "
+                          f"{'Free some space' if full else 'Choose another folder'}, and make the same call again; "
+                          "what was there before is untouched.") from error
 
 
 # -- state: everything that resuming needs
@@ -65,19 +69,24 @@ def save_state(run, images, modules, optimizers, ema, progress):
     tensors |= {f"ema.{k}": p for k, p in ema.named_parameters()}
     for name, opt in optimizers.items():
         tensors |= _moments(opt, name)
-    bad = next((k for k, v in tensors.items() if v.is_floating_point() and not v.isfinite().all()), None)
-    if bad:
+    if bad := not_finite(tensors):
         raise GanlibError(f"{bad} holds NaN or infinite values at {images:,} images: not saved.")
     # safetensors keeps plain contiguous tensors only
     data = save({k: v.detach().cpu().contiguous() for k, v in tensors.items()},
                 {"format": str(FORMAT), "progress": json.dumps(progress)})
     path = Path(run) / f"state-{images:09d}.safetensors"
-    write_atomic(path, data)
+    # the checksum goes first: alone it does no harm, and a state without one would count as cut short
     write_atomic(f"{path}.sha256", f"{hashlib.sha256(data).hexdigest()}  {path.name}\n".encode())
+    write_atomic(path, data)
     for old in state_files(run)[2:]:
         old.unlink()
         Path(f"{old}.sha256").unlink(missing_ok=True)
     return path
+
+
+def not_finite(tensors):
+    """The first key of {key: tensor} whose values are not all finite, or None."""
+    return next((k for k, v in tensors.items() if v.is_floating_point() and not v.isfinite().all()), None)
 
 
 def state_files(run):
@@ -105,9 +114,10 @@ def load_state(run, modules, optimizers, ema, say=print):
             for k, p in ema.named_parameters():
                 p.copy_(tensors[f"ema.{k}"])
             for name, opt in optimizers.items():
-                for i, p in enumerate(p for group in opt.param_groups for p in group["params"]):
+                pairs = [(group, p) for group in opt.param_groups for p in group["params"]]
+                for i, (group, p) in enumerate(pairs):
                     prefix = f"{name}.{i}."
-                    opt.state[p] = {k.removeprefix(prefix): _like(p, v)
+                    opt.state[p] = {k.removeprefix(prefix): _like(p, v, group.get("fused"))
                                     for k, v in tensors.items() if k.startswith(prefix)}
         return json.loads(metadata["progress"])
     if found:
@@ -116,9 +126,11 @@ def load_state(run, modules, optimizers, ema, say=print):
     return None
 
 
-def _like(p, value):
-    """`value` in the layout and on the device of the parameter p; scalars (Adam's step) as they are."""
-    return torch.zeros_like(p).copy_(value) if value.shape == p.shape else value.clone()
+def _like(p, value, fused):
+    """`value` in the layout and on the device of the parameter p; Adam's step, a scalar, there only if fused."""
+    if value.shape == p.shape:
+        return torch.zeros_like(p).copy_(value)
+    return value.to(p.device if fused else "cpu", copy=True)
 
 
 def _read_state(path):
@@ -126,8 +138,9 @@ def _read_state(path):
         data = path.read_bytes()
         if Path(f"{path}.sha256").read_text().split()[0] != hashlib.sha256(data).hexdigest():
             return None, None
-        return load(data), read_metadata(data)
-    except (OSError, IndexError, ValueError, SafetensorError):
+        metadata = read_metadata(data)
+        return (load(data), metadata) if int(metadata["format"]) <= FORMAT else (None, None)
+    except (OSError, KeyError, IndexError, ValueError, SafetensorError):
         return None, None
 
 
@@ -143,6 +156,8 @@ def read_metadata(data):
 def save_generator(path, G, config, images=0, train_seconds=0.0, half=False):
     """Write a generator with what is needed to build it again (its Config) in the metadata."""
     tensors = {k: v.detach().cpu().contiguous() for k, v in G.state_dict().items()}
+    if bad := not_finite(tensors):
+        raise GanlibError(f"{bad} of the generator holds NaN or infinite values at {images:,} images: not saved.")
     if half:
         tensors = {k: v.half() if v.is_floating_point() else v for k, v in tensors.items()}
     metadata = {"format": str(FORMAT), "kind": "ganlib generator", "config": json.dumps(config.recipe()),
@@ -181,7 +196,7 @@ def load_generator(source="dcgan", device="cpu"):
         config = Config().replace(**json.loads(info["config"]))
         G = build_networks(config)[0]
         G.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError, GanlibError) as error:
         reason = str(error).splitlines()[0]
         raise GanlibError(f"{path} is not a generator that this version can read ({reason}).") from error
     G.config, G.info = config, info

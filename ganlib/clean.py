@@ -89,6 +89,8 @@ def clean(folder, size=64, fit="crop", labels=None, keep=(), faces="auto", worke
         raise GanlibError(f"fit={fit!r}: expected 'crop' or 'pad'.")
     if faces not in ("auto", "detector", "outlier", "off"):
         raise GanlibError(f"faces={faces!r}: expected 'auto', 'detector', 'outlier' or 'off'.")
+    if size < 8:
+        raise GanlibError(f"size={size}: expected pixels, such as 64.")
     if not folder.is_dir():
         raise GanlibError(f"There is no folder {folder}. Fetch images first, or name the folder they are in.")
     files = sorted(name for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()

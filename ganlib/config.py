@@ -76,6 +76,7 @@ class Config(Recipe, Engine):
         for key in ("z_dim", "width", "max_width", "log_images"):
             need(getattr(self, key) >= 1, key, "at least 1")
         need(self.batch >= 2, "batch", "at least 2 (batch norm needs more than one image)")
+        need(0 <= self.seed < 2**63, "seed", "a whole number from 0 to 2^63 - 1")
         for key in ("real_label", "fake_label", "g_label"):
             need(0 <= getattr(self, key) <= 1, key, "a label between 0 and 1")
         for key in ("lr_g", "lr_d"):
@@ -85,7 +86,7 @@ class Config(Recipe, Engine):
         for key in ("ema_kimg", "ema_rampup", "images", "minutes", "checkpoint_minutes", "frames", "generators"):
             need(0 <= getattr(self, key) < math.inf, key, "zero or more")
 
-    def replace(self, **changes):
+    def replace(self, /, **changes):
         """A copy with some keys changed; unknown keys and unreadable values raise GanlibError."""
         return dataclasses.replace(self, **{k: _parse(k, v) for k, v in changes.items()})
 
@@ -103,9 +104,11 @@ class Config(Recipe, Engine):
         """Read a config.json; absent keys take their defaults."""
         try:
             saved = json.loads(Path(path).read_text())
+            if saved["format"] > 1:
+                raise GanlibError(f"it has format {saved['format']}, written by a newer ganlib")
             return cls().replace(**saved["recipe"], **saved["engine"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise GanlibError(f"{path} is not a readable config.json ({error}).") from error
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, GanlibError) as error:
+            raise GanlibError(f"{path} is not a config.json that this version can read ({error}).") from error
 
 
 RESOLUTIONS = (28, 32, 64, 128, 256)
@@ -126,8 +129,11 @@ def _parse(key, value):
     try:
         if kind is bool and isinstance(value, str):
             return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[value.lower()]
-        if kind is int and not isinstance(value, bool) and float(value) == int(float(value)):
-            return int(float(value))
+        if kind is int and not isinstance(value, bool):
+            if isinstance(value, int) or isinstance(value, str) and value.strip().lstrip("+-").isdigit():
+                return int(value)
+            if float(value) == int(float(value)):
+                return int(float(value))
         if kind is float and not isinstance(value, bool):
             return float(value)
         if isinstance(value, kind) and kind in (bool, str):
@@ -156,7 +162,7 @@ PROFILES = {
 }
 
 
-def preset(name, profile=None, **changes):
+def preset(name, profile=None, /, **changes):
     """The Config of a row of PRESETS, with a profile's values and your own changes on top."""
     row = _row(name)
     values = {k: v for k, v in row.items() if k not in ("base", "source")}

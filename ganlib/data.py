@@ -47,12 +47,10 @@ def pack(report, path):
     Files named in path/review.json ({"keep": [...]}, written by the review panel) are kept whatever
     the reason against them. The folder is replaced as a whole or not at all.
     """
-    path = Path(path)
+    path = Path(path).resolve()
+    _mend_swap(path)
+    check_target(path)
     review = path / "review.json"
-    if path.exists() and not path.is_dir():
-        raise GanlibError(f"{path} is a file: a pack is a folder; choose another name.")
-    if path.is_dir() and any(path.iterdir()) and not ((path / "pack.json").exists() or review.exists()):
-        raise GanlibError(f"{path} exists and is not a pack: choose a new folder (nothing was changed).")
     try:
         keep = set(json.loads(review.read_text())["keep"]) if review.exists() else set()
     except (ValueError, KeyError, TypeError) as error:
@@ -100,6 +98,7 @@ def pack(report, path):
         os.replace(new, path)
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
+        _mend_swap(path)
         need = len(kept) * size * size * 3 / 1e6
         raise GanlibError(f"Could not write the pack {path} ({error.strerror or error}): it needs {need:.0f} MB. "
                           "What was there before is untouched.") from error
@@ -108,9 +107,26 @@ def pack(report, path):
     return load_pack(path)
 
 
+def check_target(path):
+    """Raise GanlibError where a pack may not be written: a file, or a folder that holds something else."""
+    path = Path(path)
+    if path.exists() and not path.is_dir():
+        raise GanlibError(f"{path} is a file: a pack is a folder; choose another name.")
+    if path.is_dir() and any(path.iterdir()) and not any((path / n).exists() for n in ("pack.json", "review.json")):
+        raise GanlibError(f"{path} exists and is not a pack: choose a new folder (nothing was changed).")
+
+
+def _mend_swap(path):
+    """Bring the old pack back where replacing it was cut off in the middle."""
+    old = path.with_name(f".{path.name}.old")
+    if old.exists() and not path.exists():
+        os.replace(old, path)
+
+
 def load_pack(path):
     """Open a pack; GanlibError when it is none, is damaged, or its parts disagree."""
-    path = Path(path)
+    path = Path(path).resolve()
+    _mend_swap(path)
     if not (path / "pack.json").is_file():
         what = "does not exist" if not path.exists() else "is not a pack (no pack.json)"
         raise GanlibError(f"{path} {what}. Make one with notebook 01 or `ganlib data SOURCE {path}`.")
@@ -121,15 +137,17 @@ def load_pack(path):
         labels = np.load(path / "labels.npy")
         rows = _read_manifest(path / "manifest.csv")
         indices = [int(row["index"]) for row in rows if row["index"] != ""]
-        size, attributes = info["size"], info["attributes"]
+        size, attributes, expected = info["size"], info["attributes"], info["hash"]
+        if info["format"] > 1:
+            raise ValueError(f"it has format {info['format']}, written by a newer ganlib")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise GanlibError(f"The pack {path} is damaged ({error}). {again}") from error
     if indices != list(range(len(images))) or len(labels) != len(images) or images.shape[1:] != (size, size, 3):
         raise GanlibError(f"The pack {path} does not agree with its manifest: {len(images)} images of shape "
                           f"{images.shape[1:]}, {len(labels)} labels, {len(indices)} manifest entries. {again}")
-    if _hash(images, labels, attributes) != info["hash"]:
+    if _hash(images, labels, attributes) != expected:
         raise GanlibError(f"The pack {path} was altered: its images or labels are not those it was made with. {again}")
-    return Pack(path, images, labels, attributes, info["hash"])
+    return Pack(path, images, labels, attributes, expected)
 
 
 def _read_manifest(path):
@@ -161,7 +179,8 @@ def batches(pack, batch_size, seed=0, start=0, device="cpu", flip=True):
     device = torch.device(device)
     images, labels = torch.from_numpy(pack.images), torch.from_numpy(pack.labels.astype(np.int64))
     if device.type == "cuda" and 2 * pack.images.nbytes < torch.cuda.mem_get_info(device)[0]:
-        images = images.to(device)
+        images, labels = images.to(device), labels.to(device)
+    to = {"device": device, "non_blocking": device.type == "cuda"}  # the host does not wait for its copies
     epoch, order = -1, None
     while True:
         index = []
@@ -171,10 +190,11 @@ def batches(pack, batch_size, seed=0, start=0, device="cpu", flip=True):
                 epoch, order = e, torch.randperm(len(pack), generator=seeded(seed, e, "order"))
             index.append(order[offset:offset + batch_size - have])
         index = torch.cat(index)
-        x = images.index_select(0, index.to(images.device)).to(device)  # (B, H, W, 3) uint8
+        here = index.to(images.device, non_blocking=to["non_blocking"])
+        x = images.index_select(0, here).to(**to)  # (B, H, W, 3) uint8
         if flip:
             mirrored = torch.rand(batch_size, generator=seeded(seed, start, "flip")) < 0.5
-            x = torch.where(mirrored.to(device)[:, None, None, None], x.flip(2), x)
+            x = torch.where(mirrored.to(**to)[:, None, None, None], x.flip(2), x)
         x = x.permute(0, 3, 1, 2)  # (B, 3, H, W), channels-last in memory
-        yield x.float().div_(127.5).sub_(1), labels[index].to(device)
+        yield x.float().div_(127.5).sub_(1), labels[here].to(**to)
         start += batch_size

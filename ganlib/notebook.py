@@ -1,4 +1,5 @@
 """What the first cells of the notebooks ask for: which data, where things go, Google Drive."""
+import hashlib
 import importlib.util
 import os
 import shutil
@@ -37,7 +38,12 @@ def pick_source(profile, use_kaggle=False):
     if named:
         if named.startswith("kaggle:"):
             return Source(named, "named by GANLIB_FACES", named.rsplit("/")[-1])
-        return Source(named, "named by GANLIB_FACES", Path(named).name.split(".")[0])
+        path = Path(named).expanduser().resolve()
+        about = [str(path)]  # two folders of one name are two sets, and so is an archive that was replaced
+        if path.is_file():
+            about += [path.stat().st_size, path.stat().st_mtime_ns]
+        digest = hashlib.sha256(repr(about).encode()).hexdigest()[:6]
+        return Source(named, "named by GANLIB_FACES", f"{path.name.split('.')[0]}-{digest}")
     if use_kaggle:
         if not kaggle_credentials():
             raise GanlibError("use_kaggle=True, but there are no Kaggle credentials: create a token on your "

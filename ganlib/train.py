@@ -1,5 +1,7 @@
 """train(): the one loop that every GAN here goes through."""
+import contextlib
 import copy
+import io
 import json
 import math
 import signal
@@ -10,11 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from torch.optim.swa_utils import update_bn
 from torchvision.utils import make_grid, save_image
 from tqdm.auto import tqdm
 
-from .checkpoint import build_networks, load_state, save_generator, save_state, state_files, write_atomic
+from .checkpoint import (build_networks, load_state, not_finite, read_metadata, save_generator, save_state, state_files,
+                         write_atomic)
 from .config import Config, difference
 from .data import Pack, batches, load_pack, seeded
 from .errors import GanlibError
@@ -48,6 +52,8 @@ def pick_device(name="auto", precision="auto"):
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         device = torch.device(name)
+        if device.type not in ("cpu", "cuda", "mps"):
+            raise RuntimeError("expected auto, cpu, cuda or mps")
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise GanlibError(f"device={name!r} cannot be used here ({str(error).splitlines()[0]}).") from error
@@ -83,8 +89,12 @@ def train(config, pack, run, hook=None, progress=True):
                           f"{config.resolution}: pack again at that size, or set resolution={pack.size}.")
     device, dtype = pick_device(config.device, config.precision)
     config = config.replace(data=pack.hash)
-    _claim(run, config)
+    with _claim(run, config):
+        return _train(config, pack, run, device, dtype, hook, progress)
 
+
+def _train(config, pack, run, device, dtype, hook, progress):
+    """The loop of `train`, on a folder that is its own."""
     # Networks, their averaged generator, optimizers, loss
     G, D = build_networks(config)
     G, D = (m.to(device, memory_format=torch.channels_last) for m in (G, D))
@@ -103,19 +113,14 @@ def train(config, pack, run, hook=None, progress=True):
     images, seconds = (state["images"], state["train_seconds"]) if state else (0, 0.0)
     if state and scaler.is_enabled() and state["scaler"]:
         scaler.load_state_dict(state["scaler"])
+    if not state and (run / "generator.safetensors").exists():
+        raise GanlibError(f"{run} holds a generator but no state file to resume from. Its generator still works; "
+                          "to train, name another folder (nothing was changed).")
     _cut_back(run, images)
-
-    def share():
-        """The part of the budget that is used up, by whichever limit is nearer."""
-        return max(images / config.images if config.images else 0,
-                   seconds / (60 * config.minutes) if config.minutes else 0)
-
-    if share() >= 1:
-        return Run(run, images, seconds, "budget")  # nothing left to do
-    log = open(run / "log.jsonl", "a")
-    _write(log, {"event": "start", "images": images, "train_seconds": seconds, "device": _describe(device),
+    log = Log(run / "log.jsonl")
+    start = {"event": "start", "images": images, "train_seconds": seconds, "device": _describe(device),
                  "precision": str(dtype).removeprefix("torch."), "torch": torch.__version__,
-                 "threads": torch.get_num_threads(), "engine": config.engine()})
+                 "threads": torch.get_num_threads(), "engine": config.engine()}
 
     def update_g(fake):
         D.requires_grad_(False)  # no gradients of D's weights are needed here
@@ -142,6 +147,11 @@ def train(config, pack, run, hook=None, progress=True):
         decay = 0.5 ** (config.batch / half_life) if half_life > 0 else 0.0
         torch._foreach_lerp_(list(ema.parameters()), list(G.parameters()), 1 - decay)
 
+    def share():
+        """The part of the budget that is used up, by whichever limit is nearer."""
+        return max(images / config.images if config.images else 0,
+                   seconds / (60 * config.minutes) if config.minutes else 0)
+
     fixed = latents(64, config.z_dim, config.seed)  # drawn before the first step, the same at every snapshot
     z_bn = latents(BATCHNORM_Z, config.z_dim, config.seed + 1)
 
@@ -156,12 +166,20 @@ def train(config, pack, run, hook=None, progress=True):
         refresh()
         _save_grid(run / "samples" / f"{images:09d}.png", generate(ema, fixed))
 
-    def checkpoint():
+    def export():
         refresh()
         save_generator(run / "generator.safetensors", ema, config, images, seconds)
+
+    def checkpoint():
         save_state(run, images, modules, optimizers, ema,
                    {"images": images, "train_seconds": seconds, "scaler": scaler.state_dict()})
+        export()
 
+    if share() >= 1:  # nothing left to do, unless a kill came between the last state and its generator
+        if _exported(run) != images:
+            export()
+        return Run(run, images, seconds, "budget")
+    log.write(start)
     if images == 0:  # the first frame of every GIF: real images, then the untrained generator
         first = next(batches(pack, 64, config.seed, flip=False))[0]
         _save_grid(run / "samples" / "real.png", (first.add(1).mul(127.5).round().byte()
@@ -180,7 +198,8 @@ def train(config, pack, run, hook=None, progress=True):
         while not stop:
             # One step: G maps noise to images, then the two updates in the recipe's order
             real, labels = next(data)
-            z = torch.randn(config.batch, config.z_dim, generator=seeded(config.seed, images, "z")).to(device)
+            z = torch.randn(config.batch, config.z_dim, generator=seeded(config.seed, images, "z"))
+            z = z.to(device, non_blocking=device.type == "cuda")
             with autocast:
                 fake = G(z)
             if config.first == "g":
@@ -214,10 +233,13 @@ def train(config, pack, run, hook=None, progress=True):
             record = {"images": images, "train_seconds": round(seconds, 3)}
             record |= dict(zip(("loss_g", "loss_d", "d_real", "d_fake"), (round(v, 5) for v in values)))
             record |= {"images_per_second": round(rate, 2)}
-            if not all(map(math.isfinite, values)):
-                log.close(), bar.close()
-                raise GanlibError(_diverged(run, record, dtype))
-            _write(log, record)
+            bad = [k for k, v in record.items() if not math.isfinite(v)]
+            if frame or keep or save:
+                bad += [k for m in modules.values() if (k := not_finite(m.state_dict()))]
+            if bad:
+                bar.close()
+                raise GanlibError(_diverged(run, bad, images, dtype))
+            log.write(record)
             stats.zero_(), bar.update(counted() - bar.n)
             bar.set_postfix_str(f"{images:,} images, {rate:.0f}/s, loss G {values[0]:.2f} D {values[1]:.2f}", refresh=False)
             steps, logged = 0, (images, seconds)
@@ -236,8 +258,8 @@ def train(config, pack, run, hook=None, progress=True):
             clock = time.perf_counter()
 
     stopped = "budget" if share() >= 1 else "interrupt"
-    _write(log, {"event": "stop", "images": images, "train_seconds": round(seconds, 3), "reason": stopped})
-    log.close(), bar.close()
+    log.write({"event": "stop", "images": images, "train_seconds": round(seconds, 3), "reason": stopped})
+    bar.close()
     if stopped == "interrupt":
         tqdm.write(f"Stopped at {images:,} images, with a checkpoint: the same call goes on from here.")
     return Run(run, images, seconds, stopped)
@@ -248,24 +270,49 @@ def _due(before, now, times):
     return math.floor(times * min(before, 1) ** 0.5) < math.floor(times * min(now, 1) ** 0.5)
 
 
+@contextlib.contextmanager
 def _claim(run, config):
-    """Make the run folder, or check that it belongs to the same recipe; write config.json."""
+    """Make the run folder, or check that it is of the same recipe; write config.json; keep other trainings out."""
     path = run / "config.json"
     if path.exists():
         changed = difference(Config.load(path).recipe(), config.recipe())
         if changed:
             lines = "; ".join(f"{k}: {a!r} there, {b!r} now" for k, (a, b) in changed.items())
-            raise GanlibError(f"The folder {run} holds a run of another recipe ({lines}). "
-                              "Name another folder, or use the recipe it was begun with.")
-    elif run.exists() and (not run.is_dir() or any(run.iterdir())):
+            raise GanlibError(f"The folder {run} holds a run of another recipe ({lines}). Name another folder, delete "
+                              "that one, or use the recipe it was begun with.")
+    elif run.exists() and (not run.is_dir() or any(not p.name.startswith(".") for p in run.iterdir())):
         raise GanlibError(f"{run} exists and is not a run: name a new folder (nothing was changed).")
-    write_atomic(path, (json.dumps(config.to_dict(), indent=1) + "\n").encode())
-    for name in ("samples", "snapshots"):
-        (run / name).mkdir(exist_ok=True)
+    lock = None
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(run / ".lock")
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise GanlibError(f"Another training runs in {run}: stop it first (a notebook's kernel may still be at it), or "
+                          "name another folder.") from None
+    except (OSError, NotImplementedError) as error:
+        if lock is None:
+            raise GanlibError(f"Cannot make the folder {run} ({getattr(error, 'strerror', None) or error}): name another "
+                              "one.") from error
+        lock = None  # a file system without locks, as a mounted Drive: go on without
+    try:
+        write_atomic(path, (json.dumps(config.to_dict(), indent=1) + "\n").encode())
+        yield
+    finally:
+        if lock:
+            lock.release()
+
+
+def _exported(run):
+    """The images seen of the generator in a run folder, or None."""
+    try:
+        return int(read_metadata((run / "generator.safetensors").read_bytes())["images"])
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def _cut_back(run, images):
-    """Drop log records and pictures that are past the checkpoint a run resumes from."""
+    """Drop what is past the checkpoint a run resumes from (records, pictures, damaged states), and what a kill left."""
     path = run / "log.jsonl"
     if path.exists():
         lines = path.read_text().splitlines()
@@ -274,6 +321,12 @@ def _cut_back(run, images):
     for file in (*(run / "samples").glob("*.png"), *(run / "snapshots").glob("*.safetensors")):
         if file.stem.isdigit() and int(file.stem) > images:
             file.unlink()
+    for file in state_files(run):
+        if int(file.stem.removeprefix("state-")) > images:
+            file.unlink()
+            Path(f"{file}.sha256").unlink(missing_ok=True)
+    for file in (*run.glob(".*.part"), *run.glob("*/.*.part")):
+        file.unlink()
 
 
 def _images(line):
@@ -283,29 +336,38 @@ def _images(line):
         return None  # a line cut short by a kill
 
 
-def _write(log, record):
-    log.write(json.dumps(record) + "\n")
-    log.flush()
+class Log:
+    """log.jsonl: each record is on the disk as soon as it is written."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def write(self, record):
+        try:
+            with open(self.path, "a") as file:
+                file.write(json.dumps(record) + "\n")
+        except OSError as error:
+            raise GanlibError(f"Could not write {self.path} ({error.strerror}). Free some space and make the same call "
+                              "again: it goes on from the last checkpoint.") from error
 
 
 def _save_grid(path, images):
     """uint8 (64, H, W, 3) as a PNG, eight by eight, with white lines of 2 pixels."""
     x = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 255
-    part = path.with_name(f".{path.name}")
-    save_image(make_grid(x, nrow=8, padding=2, pad_value=1), part, format="png")
-    part.replace(path)
+    png = io.BytesIO()
+    save_image(make_grid(x, nrow=8, padding=2, pad_value=1), png, format="png")
+    write_atomic(path, png.getvalue())
 
 
 def _describe(device):
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
-def _diverged(run, record, dtype):
+def _diverged(run, bad, images, dtype):
     good = state_files(run)
-    bad = ", ".join(k for k, v in record.items() if not math.isfinite(v))
     last = f"The last good checkpoint is {good[0].name}." if good else "There is no checkpoint yet."
     fp32 = " or resume with precision='fp32'" if dtype != torch.float32 else ""
-    return (f"{bad} is NaN or infinite at {record['images']:,} images: training stopped. {last} "
+    return (f"{', '.join(bad)} is NaN or infinite at {images:,} images: training stopped. {last} "
             f"Lower lr_g or lr_d in a new run{fp32}.")
 
 
@@ -326,4 +388,4 @@ class _interruptible:
 
     def __exit__(self, *_):
         for number, handler in self.old.items():
-            signal.signal(number, handler)
+            signal.signal(number, handler or signal.SIG_DFL)

@@ -14,6 +14,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
 
+from ganlib.config import PROFILES
 from ganlib.fetch import data_dir
 
 HERE = Path(__file__).resolve().parent
@@ -74,8 +75,14 @@ def execute(name, folder):
 
 
 def main():
+    if len(sys.argv) < 2 or sys.argv[1] not in PROFILES:
+        sys.exit(f"{__doc__}\nProfiles: {', '.join(PROFILES)}")
     profile, names = sys.argv[1], sys.argv[2:] or DEMO
     os.environ["GANLIB_PROFILE"] = profile
+    for name in ("GANLIB_DATA", "GANLIB_KEEP", "GANLIB_FACES"):  # the kernels run in another folder
+        path = os.environ.get(name, "")
+        if path and (name != "GANLIB_FACES" or os.path.exists(path)):
+            os.environ[name] = os.path.abspath(os.path.expanduser(path))
     folder = data_dir() / "runs" / profile
     folder.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()

@@ -28,7 +28,9 @@ def test_what_ganlib_faces_names_comes_first(monkeypatch):
     monkeypatch.setenv("KAGGLE_API_TOKEN", "x")
     monkeypatch.setenv("GANLIB_FACES", "/faces/my-faces.tar.gz")
     source = pick_source(CPU, use_kaggle=True)
-    assert (source.source, source.name) == ("/faces/my-faces.tar.gz", "my-faces")
+    assert source.source == "/faces/my-faces.tar.gz" and source.name.startswith("my-faces-")
+    monkeypatch.setenv("GANLIB_FACES", "/others/my-faces.tar.gz")
+    assert pick_source(CPU).name != source.name
     assert "named by GANLIB_FACES" in str(source)
 
 
@@ -58,7 +60,7 @@ def test_get_pack_makes_it_once(monkeypatch, tmp_path):
         folder, size=size, faces="off", progress=False))
     source = pick_source(CPU)
     p = get_pack(source, CPU, 32)
-    assert p.path == tmp_path / "data" / "packs" / "faces-32" and len(p) == 6 and p.size == 32
+    assert p.path == tmp_path / "data" / "packs" / f"{source.name}-32" and len(p) == 6 and p.size == 32
     monkeypatch.setattr(module, "clean", lambda *a, **k: pytest.fail("made again"))
     assert get_pack(source, CPU, 32).hash == p.hash
 
