@@ -62,9 +62,7 @@ def wait(condition, what):
 def lab(tmp_path_factory):
     """(address with {} for a notebook, data folder) of a JupyterLab on copies, with nobody's settings."""
     tmp, token = tmp_path_factory.mktemp("lab"), secrets.token_hex(16)
-    (tmp / "notebooks").mkdir()
-    for path in (ROOT / "notebooks").glob("*.ipynb"):
-        shutil.copy(path, tmp / "notebooks")
+    shutil.copytree(ROOT / "notebooks", tmp / "notebooks", ignore=shutil.ignore_patterns("*.py", "kernel*"))
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
     stop = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(TRAIN)], metadata=kernel)
     nbformat.write(stop, tmp / "notebooks" / "stop.ipynb")
@@ -74,8 +72,8 @@ def lab(tmp_path_factory):
     env |= {f"JUPYTER_{part.upper()}_DIR": str(tmp / part) for part in ("config", "data", "runtime")}
     env |= {"IPYTHONDIR": str(tmp / "ipython"), "GANLIB_PROFILE": "smoke", "GANLIB_DATA": str(tmp / "data"),
             "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0",
-               f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={tmp / 'notebooks'}"]
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
+               "--port=0", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={tmp / 'notebooks'}"]
     log = tmp / "log.txt"
     with open(log, "w") as out:
         server = subprocess.Popen(command, cwd=tmp, env=env, stdout=out, stderr=out, start_new_session=True)
@@ -120,8 +118,11 @@ def run_all(browser, address, name, watch=None):
         raise
     finally:
         if folder:
-            height = page.evaluate("document.querySelector('.jp-WindowedPanel-outer')?.scrollHeight ?? 0")
-            page.set_viewport_size({"width": 1300, "height": min(12_000, max(1000, height + 120))})
+            bottom = page.evaluate("""() => {
+              document.querySelector('.jp-WindowedPanel-outer')?.scrollTo(0, 0);
+              return [...document.querySelectorAll('.jp-Cell')].at(-1)?.getBoundingClientRect().bottom ?? 0;
+            }""")
+            page.set_viewport_size({"width": 1300, "height": min(12_000, max(1000, round(bottom) + 60))})
             page.screenshot(path=Path(folder) / f"{name}.png")
         page.close()
 
@@ -147,9 +148,9 @@ def test_data_and_review(browser, lab):
         first = next(row["file"] for row in dropped if row["reason"] == reason)
         review, panel = manifest.with_name("review.json"), cell(page, "review(report")
         for press, keep in ("take back", [first]), ("taken back", []):
-            panel.get_by_role("button", name=press, exact=True).first.click()
-            wait(lambda: review.exists() and json.loads(review.read_text())["keep"] == keep, f"{keep}: not kept")
-        panel.get_by_role("button", name="taken back", exact=True).wait_for(state="detached")
+            panel.locator(f"button:text-is('{press}')").first.click()
+            wait(lambda: review.exists() and json.loads(review.read_text()) == {"keep": keep}, keep)
+        panel.locator("button:text-is('taken back')").wait_for(state="detached")
 
 
 def test_training_is_shown_live(browser, lab):

@@ -61,6 +61,47 @@ def test_resume_is_exact_with_fused_adam_and_channels_last(tmp_path):
     assert same(a.weights(), b.weights())
 
 
+def test_fused_adams_step_goes_to_the_device_of_its_parameter():
+    p = torch.zeros(3, 2, device="meta")
+    assert checkpoint._like(p, torch.tensor(5.0), fused=True).device.type == "meta"
+    assert checkpoint._like(p, torch.tensor(5.0), fused=None).device.type == "cpu"
+    assert checkpoint._like(p, torch.ones(3, 2), fused=None).device.type == "meta"
+
+
+def test_a_kill_between_checksum_and_state_leaves_the_state_before(tmp_path, monkeypatch):
+    a = Trainer()
+    a.step(0)
+    a.save(tmp_path, 16)
+    write = checkpoint.write_atomic
+
+    def killed(path, data):
+        if str(path).endswith(".safetensors"):
+            raise KeyboardInterrupt
+        write(path, data)
+
+    monkeypatch.setattr(checkpoint, "write_atomic", killed)
+    with pytest.raises(KeyboardInterrupt):
+        a.save(tmp_path, 32)
+    monkeypatch.undo()
+    assert Trainer().load(tmp_path, say=pytest.fail) == {"images": 16}
+
+
+def test_nan_never_becomes_a_generator(tmp_path):
+    G, _ = build_networks(tiny())
+    save_generator(tmp_path / "generator.safetensors", G, tiny(), 16)
+    with torch.no_grad():
+        G.to_rgb.weight[0, 0, 0, 0] = float("inf")
+    with pytest.raises(GanlibError, match="to_rgb.weight.*not saved"):
+        save_generator(tmp_path / "generator.safetensors", G, tiny(), 32)
+    assert load_generator(tmp_path).info["images"] == "16"
+
+
+def test_a_parent_that_is_a_file(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(GanlibError, match="Could not write.*another folder"):
+        write_atomic(tmp_path / "file" / "x", b"data")
+
+
 def test_the_newest_two_states_are_kept(tmp_path):
     a = Trainer()
     a.step(0)

@@ -77,6 +77,9 @@ def test_data_from_drawn_faces(tmp_path, monkeypatch, capsys):
     (["train", "dcgan", "PACK", "RUN", "--images", "10", "--set", "lrg=1"], "lr_g"),
     (["train", "dcgan", "PACK", "RUN", "--images", "10", "--set", "lr_g"], "key=value"),
     (["train", "dcgan", "PACK", "RUN"], "no budget"),
+    (["train", "dcgan", "PACK", "RUN", "--set", "batch=1", "--set", "seed=3"], "batch=1"),
+    (["train", "dcgan", "PACK", "RUN", "--set", "name=x"], "no config key 'name'"),
+    (["train", "dcgan", "PACK", "RUN", "--set", "seed=99999999999999999999"], "seed="),
     (["train", "dcgan", "NOPACK", "RUN", "--images", "10"], "does not exist"),
 ])
 def test_errors_are_one_clear_line(run, tmp_path, capsys, words, expected):

@@ -48,6 +48,9 @@ def test_json_round_trip_and_absent_keys(tmp_path):
     del saved["recipe"]["ema_rampup"], saved["engine"]["frames"]
     path.write_text(json.dumps(saved))
     assert Config.load(path) == c.replace(frames=Config().frames)
+    path.write_text(json.dumps(saved | {"format": 2}))
+    with pytest.raises(GanlibError, match="newer ganlib"):
+        Config.load(path)
     path.write_text("{")
     with pytest.raises(GanlibError, match="config.json"):
         Config.load(path)

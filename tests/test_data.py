@@ -92,6 +92,15 @@ def test_too_little_space_is_told_before_anything_is_written(tmp_path, monkeypat
     assert load_pack(tmp_path / "p").hash == old.hash and not list(tmp_path.glob(".*"))
 
 
+def test_a_swap_that_was_cut_off_is_mended(tmp_path):
+    p = make_pack(tmp_path / "p", 8)
+    (p.path / "review.json").write_text('{"keep": ["0003.png"]}')
+    p.path.rename(tmp_path / ".p.old")  # what a kill between the two renames leaves
+    assert load_pack(tmp_path / "p").hash == p.hash
+    p.path.rename(tmp_path / ".p.old")
+    assert len(make_pack(tmp_path / "p", 9)) == 9 and (p.path / "review.json").exists()
+
+
 def test_damaged_packs_are_refused(tmp_path):
     p = make_pack(tmp_path / "p", 8)
 

@@ -72,7 +72,9 @@ def test_n_steps_and_n_more_are_two_n_bit_for_bit(pack, tmp_path):
     assert all(torch.equal(ga[k], gb[k]) for k in ga)
     losses = [[(r["images"], r["loss_g"]) for r in records(tmp_path / run) if "event" not in r and r["images"] >= 192]
               for run in ("whole", "legs")]
-    assert dict(losses[0]).items() & dict(losses[1]).items()
+    # records of the same stretch of images say the same
+    common = [i for i in range(1, len(losses[0])) if losses[0][i - 1:i + 1] == losses[1][i - 1:i + 1]]
+    assert common and losses[0][-1] == losses[1][-1]
     assert len([r for r in records(tmp_path / "legs") if r.get("event") == "start"]) == 2
 
 
@@ -99,7 +101,7 @@ SCRIPT = """
 """
 
 
-def start(pack, run, images, checkpoint_minutes=0.001):
+def start(pack, run, images, checkpoint_minutes=0.005):
     script = SCRIPT.format(tests=str(Path(__file__).parent), images=images, every=checkpoint_minutes, pack=str(pack.path), run=str(run))
     return subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
@@ -149,6 +151,79 @@ def test_interrupt_stops_cleanly_with_a_checkpoint(pack, tmp_path, number):
     last = records(run)[-1]
     assert last["event"] == "stop" and last["reason"] == "interrupt"
     assert state_files(run)[0].name == f"state-{last['images']:09d}.safetensors"
+
+
+def test_a_damaged_newest_state_costs_one_checkpoint_and_is_cleared_away(pack, tmp_path, capsys):
+    run = tmp_path / "run"
+    for images in (96, 160):
+        train(tiny(images=images, frames=6, generators=6), pack, run, progress=False)
+    newest = state_files(run)[0]
+    newest.write_bytes(newest.read_bytes()[:-100])
+    (run / ".state-000000176.safetensors.part").write_bytes(b"left by a kill")
+    train(tiny(images=128), pack, run, progress=False)
+    assert "falling back" in capsys.readouterr().out
+    assert [f.name for f in state_files(run)] == ["state-000000128.safetensors", "state-000000096.safetensors"]
+    assert max(r["images"] for r in records(run)) == 128
+    for folder in ("samples", "snapshots"):
+        assert max(int(p.stem) for p in (run / folder).iterdir() if p.stem.isdigit()) <= 128
+    assert not list(run.glob(".*.part"))
+
+
+def test_a_run_without_its_states_is_not_begun_anew(pack, tmp_path):
+    run = train(tiny(), pack, tmp_path / "run", progress=False).path
+    for file in state_files(run):
+        file.unlink()
+    before = {p: p.read_bytes() for p in run.rglob("*") if p.is_file()}
+    with pytest.raises(GanlibError, match="holds a generator but no state"):
+        train(tiny(images=320), pack, run, progress=False)
+    assert {p: p.read_bytes() for p in run.rglob("*") if p.is_file() and p.name != "config.json"} == {
+        p: b for p, b in before.items() if p.name != "config.json"}
+
+
+def test_a_generator_lost_to_a_kill_is_written_again(pack, tmp_path):
+    run = train(tiny(), pack, tmp_path / "run", progress=False).path
+    whole = load_file(run / "generator.safetensors")
+    (run / "generator.safetensors").unlink()
+    train(tiny(), pack, run, progress=False)
+    assert all(torch.equal(v, whole[k]) for k, v in load_file(run / "generator.safetensors").items())
+
+
+def test_two_trainings_in_one_folder(pack, tmp_path):
+    def again(record):
+        with pytest.raises(GanlibError, match="Another training runs in"):
+            train(tiny(images=64), pack, tmp_path / "run", progress=False)
+        again.tried = True
+
+    train(tiny(images=64), pack, tmp_path / "run", hook=again, progress=False)
+    assert again.tried
+
+
+def test_nan_weights_stop_the_run_before_anything_is_saved(pack, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    train(tiny(images=64), pack, run, progress=False)
+    good = (run / "generator.safetensors").read_bytes()
+    monkeypatch.setattr(train_module, "not_finite", lambda tensors: "layers.0.weight")
+    with pytest.raises(GanlibError, match="layers.0.weight.*last good checkpoint is state-000000064.*Lower lr_g"):
+        train(tiny(images=160), pack, run, progress=False)
+    assert (run / "generator.safetensors").read_bytes() == good
+
+
+def test_no_space_for_samples_or_log_is_one_error(pack, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    train(tiny(images=64), pack, run, progress=False)
+    monkeypatch.setattr(train_module, "open", lambda *a: (_ for _ in ()).throw(OSError(28, "No space left on device")),
+                        raising=False)
+    with pytest.raises(GanlibError, match="No space left.*last checkpoint"):
+        train(tiny(images=160), pack, run, progress=False)
+    monkeypatch.undo()
+    assert train(tiny(images=160), pack, run, progress=False).images == 160
+
+
+def test_signatures_are_ready_for_labels():
+    from ganlib.checkpoint import build_networks
+    G, D = build_networks(tiny())
+    labels = torch.zeros(2, 1, dtype=torch.long)
+    assert D(G(torch.randn(2, 8), labels), labels).shape == (2,)
 
 
 def test_the_signal_handlers_are_given_back(pack, tmp_path):
