@@ -206,7 +206,8 @@ def gif(run, out, seconds=8.0, max_bytes=3_000_000, include_real=True):
         raise GanlibError(f"{out}: expected a name that ends in .gif or .mp4.")
     files = _samples(run)
     if not files:
-        raise GanlibError(f"{run} has no samples/*.png: expected a run's folder, as `train` writes it.")
+        raise GanlibError(f"{run} has no samples/*.png: expected a run's folder, as `train` writes it (the generators "
+                          "that come with ganlib have no such pictures).")
     real = run / "samples" / "real.png"
     real = [("real images", real)] if include_real and real.is_file() else []
     with Image.open(files[0]) as first:
@@ -332,9 +333,9 @@ class live:
         panel = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
         if files := _samples(self.run):
             with Image.open(files[-1]) as sheet:
-                scale = 530 / sheet.width if sheet.width > 530 else 530 // sheet.width
-                size, nearest = [round(side * scale) for side in sheet.size], Image.NEAREST
-                panel.paste(sheet.resize(size, nearest if scale >= 1 else None), (1000 - size[0], 38))
+                size = [round(side * 530 / sheet.width) for side in sheet.size]
+                sheet = sheet.resize(size, Image.LANCZOS if sheet.width > 530 else Image.NEAREST)
+                panel.paste(sheet, (1000 - size[0], 38))
         return panel
 
 
