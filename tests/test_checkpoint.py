@@ -3,6 +3,7 @@ import errno
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from helpers import tiny
@@ -211,3 +212,17 @@ def test_generators_that_cannot_be_loaded(tmp_path, monkeypatch):
 def test_no_pickle_is_read():
     source = "".join(p.read_text() for p in Path(checkpoint.__file__).parent.glob("*.py"))
     assert "torch.load" not in source and "import pickle" not in source and "allow_pickle=True" not in source
+
+
+def test_the_shipped_generators_draw_varied_pictures_without_training():
+    from ganlib.sample import sample
+    names = [p.parent.name for p in checkpoint.SHIPPED.glob("*/generator.safetensors")]
+    assert "dcgan" in names
+    for name in names:
+        assert find_generator(name).stat().st_size < 12e6
+        G = load_generator(name)
+        assert checkpoint.Config.load(checkpoint.SHIPPED / name / "config.json").recipe() == G.config.recipe()
+        images = sample(G, n=32, seed=3)
+        assert images.shape == (32, 64, 64, 3) and images.std(axis=0).mean() > 30  # no two alike, no noise:
+        smooth = np.abs(np.diff(images.astype(int), axis=2)).mean()
+        assert smooth < 0.5 * np.abs(images.astype(int) - images[::-1, ::-1]).mean()
