@@ -1,7 +1,5 @@
 import csv
 import io
-import json
-import os
 import struct
 import time
 import zipfile
