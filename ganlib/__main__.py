@@ -59,6 +59,16 @@ def _sample(args):
     print(f"{out}: {args.n} images of {images.shape[1]}x{images.shape[2]} from {source}")
 
 
+def _evaluate(args):
+    from .metrics import evaluate
+
+    runs = {run: run if Path(run).exists() else run.split(",") for run in args.runs}
+    table = evaluate(args.pack, runs, args.n, args.features, args.draws, full=not args.quick, infinity=args.infinity)
+    print(table)
+    if args.json:
+        table.save(args.json)
+
+
 def _gif(args):
     from .show import gif
 
@@ -114,6 +124,19 @@ def main(argv=None):
     p.add_argument("--n", type=int, default=64)
     p.add_argument("--seed", type=int, default=0)
     p.set_defaults(run_verb=_sample)
+
+    p = verbs.add_parser("evaluate", help="one table of the quality of runs, against the real images of a pack")
+    p.add_argument("pack")
+    p.add_argument("runs", nargs="+", metavar="run", help="a run folder, generator file, shipped name, folder of images "
+                   "or .npy of uint8 (N,H,W,3); RUN,RUN,... are seeds of one recipe and make one row")
+    p.add_argument("--features", choices=["lite", "inception"], default="lite",
+                   help="lite: FD-lite, needs no network (default); inception: FID, downloads 96 MB the first time")
+    p.add_argument("--n", type=int, default=10_000, help="generated images in a draw (default 10,000)")
+    p.add_argument("--draws", type=int, default=3, help="draws for the spread (default 3)")
+    p.add_argument("--infinity", action="store_true", help="also the distance at infinite N, by extrapolation")
+    p.add_argument("--quick", action="store_true", help="the Frechet distance only")
+    p.add_argument("--json", metavar="OUT", help="write the table to a file as well")
+    p.set_defaults(run_verb=_evaluate)
 
     p = verbs.add_parser("gif", help="the progress of a run as a GIF or MP4")
     p.add_argument("run")

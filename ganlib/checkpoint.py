@@ -10,8 +10,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from . import dcgan
-from .config import Config, nearest
+from . import dcgan, stylegan
+from .config import Config, nearest, phase
 from .errors import GanlibError
 
 FORMAT = 1
@@ -22,10 +22,26 @@ def build_networks(config):
     """(G, D) for a Config, with freshly drawn weights that depend on its seed only."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        widths = dcgan.widths(config.resolution, config.width, config.max_width)
-        G = dcgan.Generator(config.resolution, widths, config.z_dim)
-        D = dcgan.Discriminator(config.resolution, widths)
+        if config.model == "dcgan":
+            widths = dcgan.widths(config.resolution, config.width, config.max_width)
+            G = dcgan.Generator(config.resolution, widths, config.z_dim, config.g_act, config.residual, config.values)
+            D = dcgan.Discriminator(config.resolution, widths, config.d_norm, config.residual, config.dropout,
+                                    config.spectral_norm, config.values)
+        else:
+            G, D = _style_based(config)
     return G, D
+
+
+def _style_based(config):
+    latent = config.z_dim, config.w_dim, config.mapping_layers, config.mixing
+    top = config.resolution // (1 if config.model == "stylegan" else config.patch)  # channels from 4x4 up to here
+    widths = [min(config.width * top // size, config.max_width) for size in (4, 8, 16, 32, 64, 128, 256) if size <= top]
+    if config.model == "stylegan":
+        return stylegan.Generator(config.resolution, widths, *latent), stylegan.Discriminator(config.resolution, widths)
+    G = stylegan.FastGenerator(config.resolution, widths, *latent, patch=config.patch)
+    if config.model == "stylegan-projected":
+        return G, stylegan.ProjectedDiscriminator(config.resolution)
+    return G, stylegan.FastDiscriminator(config.resolution, widths, config.layers, config.patch)
 
 
 def write_atomic(path, data):
@@ -55,7 +71,8 @@ def write_atomic(path, data):
 def _moments(opt, name):
     """Flat {key: tensor} of an optimizer's state, numbered in the order of its parameters."""
     params = [p for group in opt.param_groups for p in group["params"]]
-    return {f"{name}.{i}.{key}": value for i, p in enumerate(params) for key, value in opt.state[p].items()}
+    return {f"{name}.{i}.{key}": value for i, p in enumerate(params) for key, value in opt.state[p].items()
+            if torch.is_tensor(value)}
 
 
 def save_state(run, images, modules, optimizers, ema, progress):
@@ -199,5 +216,8 @@ def load_generator(source="dcgan", device="cpu"):
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError, GanlibError) as error:
         reason = str(error).splitlines()[0]
         raise GanlibError(f"{path} is not a generator that this version can read ({reason}).") from error
+    if config.grow:
+        now = phase(config, int(info["images"]))
+        G.grow(now.resolution, now.fade)
     G.config, G.info = config, info
     return G.eval().requires_grad_(False).to(device)

@@ -12,6 +12,19 @@ import torch
 from .errors import GanlibError
 
 REPORT_EPOCH = 21_551  # images in the Kaggle set that the report trains on: one of its epochs
+RESOLUTIONS = (28, 32, 64, 128, 256)
+CHOICES = {
+    "model": ("dcgan", "stylegan", "stylegan-fast", "stylegan-projected"),
+    "g_act": ("relu", "leaky_relu"),
+    "values": ("-1..1", "0..1"),
+    "d_norm": ("batch", "layer", "instance", "none"),
+    "loss": ("minimax", "bce", "mse", "wasserstein", "hinge", "relativistic"),
+    "penalty": ("none", "wgan-gp", "dragan", "r1", "r1r2"),
+    "optimizer": ("adam", "rmsprop", "sgd"),
+    "first": ("g", "d"),
+    "precision": ("auto", "fp32", "bf16", "fp16"),
+}
+AUGMENTATIONS = ("color", "translation", "cutout")
 
 
 @dataclass(frozen=True)
@@ -23,20 +36,51 @@ class Recipe:
     model: str = "dcgan"
     resolution: int = 64  # pixels, height and width
     z_dim: int = 100
-    width: int = 64  # channels of the layer at half the resolution; doubles towards 4x4
+    width: int = 64  # channels at half the resolution (style-based: at the full one); doubles towards 4x4
     max_width: int = 512
+    g_act: str = "relu"  # G's activation (DCGAN)
+    residual: bool = False  # residual blocks in both networks (DCGAN)
+    values: str = "-1..1"  # the range of pixel values that the networks see; "0..1" ends G in a sigmoid
+    d_norm: str = "batch"  # D's normalisation (DCGAN)
+    dropout: float = 0.0  # in D
+    spectral_norm: bool = False  # in D
+    w_dim: int = 512  # style-based: size of w
+    mapping_layers: int = 8
+    mixing: float = 0.9  # probability of mixing regularisation
+    layers: int = 1  # convolutions per resolution in the fast pair's D
+    patch: int = 2  # side of the patches of pixels that the fast pair unfolds from channels
+    # progressive growing
+    grow: str = ""  # "8:150 16:450": from so many thousand images on that resolution is faded in; "" is off
+    fade_kimg: float = 150.0  # how long a fade takes, in thousands of images
+    batches: str = ""  # "4:128 64:32": the batch at that resolution and above; "" is `batch` throughout
+    rates: str = ""  # "128:1.5": factor of both learning rates at that resolution and above
     # adversarial loss
     loss: str = "bce"
     real_label: float = 0.9  # D's target for real images ("fuzzy labels")
     fake_label: float = 0.1  # D's target for generated images
     g_label: float = 1.0  # the target that G wants D to give its images
+    label_noise: float = 0.0  # standard deviation of normal noise on D's targets
+    penalty: str = "none"  # on D's gradient
+    penalty_weight: float = 10.0
+    penalty_every: int = 1  # lazy regularisation: on one of so many updates, and so many times as strong
+    clip: float = 0.0  # D's weights are clipped to [-clip, clip]; 0 is off
+    # what keeps the two in balance
+    d_steps: int = 1  # updates of D per update of G
+    d_gate: float = 0.0  # D is not updated while its loss is below; 0 is off
+    g_gate: float = 0.0  # G is updated only while its loss is above; 0 is off
+    instance_noise: float = 0.0  # standard deviation of the noise on all that D sees
+    noise_kimg: float = 0.0  # ... which falls to zero over so many thousand images; 0: it stays
+    augment: str = ""  # DiffAugment of all that D sees: "color,translation,cutout"
     # optimisation
     first: str = "g"  # which network is updated first in a step: "g" or "d"
+    optimizer: str = "adam"
     batch: int = 64
     lr_g: float = 0.0005
     lr_d: float = 0.0001
     beta1: float = 0.5
     beta2: float = 0.999
+    momentum: float = 0.9  # of SGD
+    weight_decay: float = 0.0
     ema_kimg: float = 10.0  # half-life of the averaged generator, in thousands of images
     ema_rampup: float = 0.05  # ... and never more than this share of the images seen so far
     # data and randomness
@@ -68,12 +112,11 @@ class Config(Recipe, Engine):
             if not ok:
                 raise GanlibError(f"{key}={getattr(self, key)!r}: expected {expected}.")
 
-        need(self.model in ("dcgan",), "model", "'dcgan'")
-        need(self.loss in ("bce",), "loss", "'bce'")
-        need(self.first in ("g", "d"), "first", "'g' or 'd'")
+        for key, known in CHOICES.items():
+            need(getattr(self, key) in known, key, "another value." + nearest(getattr(self, key), known)[:-1])
         need(self.resolution in RESOLUTIONS, "resolution", f"one of {RESOLUTIONS}")
-        need(self.precision in ("auto", "fp32", "bf16", "fp16"), "precision", "auto, fp32, bf16 or fp16")
-        for key in ("z_dim", "width", "max_width", "log_images"):
+        for key in ("z_dim", "w_dim", "width", "max_width", "mapping_layers", "layers", "patch", "d_steps", "penalty_every",
+                    "log_images"):
             need(getattr(self, key) >= 1, key, "at least 1")
         need(self.batch >= 2, "batch", "at least 2 (batch norm needs more than one image)")
         need(0 <= self.seed < 2**63, "seed", "a whole number from 0 to 2^63 - 1")
@@ -81,10 +124,28 @@ class Config(Recipe, Engine):
             need(0 <= getattr(self, key) <= 1, key, "a label between 0 and 1")
         for key in ("lr_g", "lr_d"):
             need(0 < getattr(self, key) < math.inf, key, "a positive learning rate")
-        for key in ("beta1", "beta2"):
+        for key in ("beta1", "beta2", "momentum", "dropout"):
             need(0 <= getattr(self, key) < 1, key, "a value in [0, 1)")
-        for key in ("ema_kimg", "ema_rampup", "images", "minutes", "checkpoint_minutes", "frames", "generators"):
+        need(0 <= self.mixing <= 1, "mixing", "a probability")
+        for key in ("ema_kimg", "ema_rampup", "images", "minutes", "checkpoint_minutes", "frames", "generators",
+                    "label_noise", "penalty_weight", "d_gate", "g_gate", "instance_noise", "noise_kimg",
+                    "weight_decay", "fade_kimg"):
             need(0 <= getattr(self, key) < math.inf, key, "zero or more")
+        need(0 <= self.clip < math.inf, "clip", "a positive bound on D's weights, or 0 for no clipping")
+        if self.loss == "wasserstein":
+            need(self.clip > 0 or self.penalty != "none", "clip",
+                 "more than 0: the Wasserstein loss needs weight clipping or a penalty, such as penalty='wgan-gp'")
+        if self.penalty != "none" and self.model == "dcgan":
+            need(self.d_norm != "batch", "d_norm", f"'layer', 'instance' or 'none' with penalty={self.penalty!r}, "
+                 "since batch norm makes an image's gradient depend on the others of its batch")
+        need(not (self.residual and self.resolution == 28), "residual", "False at 28 pixels, whose layers do not all double")
+        for name in filter(None, self.augment.split(",")):
+            need(name in AUGMENTATIONS, "augment", f"names with commas between them.{nearest(name, AUGMENTATIONS)[:-1]}")
+        for key in ("grow", "batches", "rates"):
+            table = steps_of(getattr(self, key), key)
+            need(list(table) == sorted(table) and all(r in (4, 8, 16, *RESOLUTIONS) for r in table), key,
+                 "rising resolutions of 4, 8, 16, ...")
+        need(not self.grow or self.model == "stylegan", "grow", "'' for a model that does not grow")
 
     def replace(self, /, **changes):
         """A copy with some keys changed; unknown keys and unreadable values raise GanlibError."""
@@ -111,8 +172,38 @@ class Config(Recipe, Engine):
             raise GanlibError(f"{path} is not a config.json that this version can read ({error}).") from error
 
 
-RESOLUTIONS = (28, 32, 64, 128, 256)
 TYPES = {f.name: f.type for f in dataclasses.fields(Config)}
+
+
+def steps_of(text, key="table"):
+    """{resolution: number} of a table such as "8:150 16:450"."""
+    try:
+        return {int(r): float(v) for r, v in (item.split(":") for item in text.split())}
+    except ValueError:
+        raise GanlibError(f"{key}={text!r}: expected resolution:number pairs such as '8:150 16:450'.") from None
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Where a run is in its schedule."""
+
+    resolution: int
+    fade: float  # of the newest resolution, from 0 to 1
+    batch: int
+    rate: float  # factor of the learning rates
+
+
+def phase(config, images):
+    """The Phase of a run at a number of images seen (Karras et al. 2017; without growing there is but one)."""
+    resolution, fade = (4, 1.0) if config.grow else (config.resolution, 1.0)
+    for r, kimg in steps_of(config.grow).items():
+        if r <= config.resolution and images >= 1000 * kimg:
+            resolution, fade = r, min(1.0, (images / 1000 - kimg) / config.fade_kimg) if config.fade_kimg else 1.0
+
+    def at(table, default):
+        return [default, *(v for r, v in steps_of(table).items() if r <= resolution)][-1]
+
+    return Phase(resolution, fade, int(at(config.batches, config.batch)), at(config.rates, 1.0))
 
 
 def nearest(word, known):
@@ -143,34 +234,104 @@ def _parse(key, value):
     raise GanlibError(f"{key}={value!r}: expected a value of type {kind.__name__}.")
 
 
-# One row per model: what differs from the row it derives from ("base"), and where it is from ("source").
+# One row per model and per experiment: what differs from the row it derives from ("base"; without one, from the defaults
+# of Recipe), and where it is from ("source"). "profiles" has what a profile changes in this row alone.
+REPORT = "Wu, Xu & Lu, Artificial Anime Character Design (the report)"
+V = "the AnimeFacesWithGAN repository"
 PRESETS = {
     "dcgan": dict(
-        source="Wu, Xu & Lu, Artificial Anime Character Design (the report), sec. 4; networks: Radford et al. 2015",
+        source=f"{REPORT}, sec. 4; networks: Radford et al. 2015",
+        # minutes allow few steps: smaller batches and a faster D make the most of them
+        profiles={"demo": dict(batch=16, lr_g=0.0004, lr_d=0.0006)},
+    ),
+    "lsgan": dict(
+        base="dcgan", source=f"{REPORT}, sec. 5; loss: Mao et al. 2016",
+        loss="mse", real_label=1, fake_label=0,
+    ),
+    # AnimeCharacterDCGANGeneration. The strength of its label noise is not given; hard labels and D first as in the
+    # published DCGAN
+    "dcgan-10k": dict(
+        base="dcgan", source="AnimeCharacterDCGANGeneration; 10,000 iterations of 64 images",
+        lr_g=0.0004, lr_d=0.0004, weight_decay=1e-8, real_label=1, fake_label=0, label_noise=0.1, first="d",
+        images=640_000,
+    ),
+    "dcgan-residual": dict(
+        base="dcgan-10k", source="AnimeCharacterDCGANGeneration, its suggested next step", residual=True,
+    ),
+    # Generation of Anime Faces using GANs (Menon & Dubey): 28x28 pictures in 0..1; the numbers are Radford et al.'s
+    "dcgan-28": dict(
+        base="dcgan", source="Menon & Dubey 2022; Radford et al. 2015",
+        resolution=28, values="0..1", batch=128, lr_g=0.0002, lr_d=0.0002, real_label=1, fake_label=0, first="d",
+    ),
+    "dcgan-28-rmsprop": dict(base="dcgan-28", source="Menon & Dubey 2022", optimizer="rmsprop"),
+    "dcgan-28-sgd": dict(base="dcgan-28", source="Menon & Dubey 2022", optimizer="sgd", lr_g=0.01, lr_d=0.01),
+    "dcgan-28-mse": dict(base="dcgan-28", source="Menon & Dubey 2022", loss="mse"),
+    "wgan": dict(
+        base="dcgan", source="Menon & Dubey 2022; numbers: Arjovsky et al. 2017, algorithm 1",
+        loss="wasserstein", clip=0.01, optimizer="rmsprop", lr_g=5e-5, lr_d=5e-5, d_steps=5, first="d",
+    ),
+    "wgan-gp": dict(
+        base="wgan", source="Menon & Dubey 2022; numbers: Gulrajani et al. 2017, algorithm 1",
+        clip=0, penalty="wgan-gp", d_norm="layer", optimizer="adam", lr_g=0.0001, lr_d=0.0001,
+        beta1=0, beta2=0.9,
+    ),
+    # AnimeFacesWithGAN. Its gates are compared with L_D as losses.py has it: half of the sum for real and generated
+    "v1": dict(
+        base="dcgan", source=f"{V}, v1: the Jovian notebook",
+        batch=128, z_dim=128, lr_g=0.0002, lr_d=0.0002, real_label=1, fake_label=0, first="d",
+    ),
+    "v2": dict(base="v1", source=f"{V}, v2", g_act="leaky_relu"),
+    "v3": dict(base="v1", source=f"{V}, v3 (v2 is taken back)", real_label=0.9, d_gate=0.2),
+    "v4.1": dict(base="v3", source=f"{V}, v4.1", d_gate=0.1),
+    "v4.2": dict(base="v3", source=f"{V}, v4.2", d_gate=0.3),
+    "v4.3": dict(base="v3", source=f"{V}, v4.3", g_gate=4.0),
+    # What the literature offers for the same networks
+    "dragan": dict(
+        base="dcgan", source="Kodali et al. 2017, used on anime faces by Jin et al. 2017",
+        penalty="dragan", d_norm="layer", lr_g=0.0002, lr_d=0.0002, real_label=1, fake_label=0, first="d",
+    ),
+    "sngan": dict(
+        base="dcgan", source="Miyato et al. 2018, with the hinge loss",
+        loss="hinge", spectral_norm=True, d_norm="none", lr_g=0.0002, lr_d=0.0002, first="d",
+    ),
+    # Style-based. L_D is half of the sum here, so a penalty_weight of 5 is the published gamma of 10
+    "stylegan": dict(
+        source=f"{REPORT}, sec. 6; Karras et al. 2017, 2018, with a schedule for millions instead of 25 million images",
+        model="stylegan", z_dim=512, width=256, batch=32, batches="4:128 32:64 64:32 128:16 256:8", lr_g=0.001,
+        lr_d=0.001, rates="128:1.5 256:2", beta1=0, beta2=0.99, real_label=1, fake_label=0, first="d",
+        penalty="r1", penalty_weight=5, grow="8:150 16:450 32:750 64:1050 128:1350 256:1650",
+        # at most 128 channels: the published widths see an image a second on two cores
+        profiles={"smoke": dict(z_dim=32, w_dim=32, width=8, max_width=16, batches="4:32", grow="8:0.2 16:0.4 32:0.6",
+                                fade_kimg=0.1),
+                  "cpu": dict(z_dim=128, w_dim=128, width=32, max_width=128, grow="8:5 16:12 32:20 64:30", fade_kimg=4,
+                              penalty_every=8)},
+    ),
+    "rpgan": dict(
+        base="dcgan", source="Huang et al. 2024: relativistic pairing with R1 and R2",
+        loss="relativistic", penalty="r1r2", penalty_weight=1, d_norm="none", lr_g=0.0002, lr_d=0.0002, beta1=0,
+        beta2=0.99, first="d",
     ),
 }
 
 # What a profile changes in every preset; "faces" is the size of the synthetic set where that is the data.
 PROFILES = {
-    "smoke": dict(faces=160, resolution=32, width=8, images=1_280, log_images=128, frames=6, generators=3),
-    # minutes allow few steps: smaller batches and a faster D make the most of them
-    "demo": dict(faces=3_000, resolution=64, width=32, batch=16, lr_g=0.0004, lr_d=0.0006, minutes=7, frames=48,
-                 log_images=320),
-    "cpu": dict(faces=6_000, resolution=64, width=32, minutes=25),
-    "colab": dict(faces=20_000, resolution=64, minutes=100),
-    "paper": dict(faces=REPORT_EPOCH, resolution=64, images=150 * REPORT_EPOCH),
+    "smoke": dict(faces=160, resolution=32, width=8, batch=32, images=1_280, log_images=128, frames=6, generators=3),
+    "demo": dict(faces=3_000, width=32, minutes=7, frames=48, log_images=320),
+    "cpu": dict(faces=6_000, width=32, minutes=25),
+    "colab": dict(faces=20_000, minutes=100),
+    "paper": dict(faces=REPORT_EPOCH, images=150 * REPORT_EPOCH),
 }
 
 
 def preset(name, profile=None, /, **changes):
     """The Config of a row of PRESETS, with a profile's values and your own changes on top."""
-    row = _row(name)
-    values = {k: v for k, v in row.items() if k not in ("base", "source")}
+    values = {k: v for k, v in _row(name).items() if k not in ("base", "source", "profiles")}
     if profile is not None:
         name_of_profile = getattr(profile, "name", profile)
         if name_of_profile not in PROFILES:
             raise GanlibError(f"There is no profile {name_of_profile!r}.{nearest(name_of_profile, PROFILES)}")
         values |= {k: v for k, v in PROFILES[name_of_profile].items() if k != "faces"}
+        values |= PRESETS[name].get("profiles", {}).get(name_of_profile, {})
     return Config().replace(**(values | {"preset": name} | changes))
 
 

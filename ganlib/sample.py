@@ -23,10 +23,15 @@ def to_uint8(x):
 
 @torch.no_grad()
 def generate(G, z, batch=64):
-    """Images of the latents z (n, z_dim): uint8 array (n, H, W, 3). G is put in eval mode."""
+    """Images of the latents z (n, z_dim): uint8 array (n, H, W, 3). G is put in eval mode.
+
+    Pictures of a generator that is still growing are enlarged (nearest neighbour) to their final size.
+    """
     G.eval()
     device = next(G.parameters()).device
-    return np.concatenate([to_uint8(G(part.to(device))).cpu().numpy() for part in z.split(batch)])
+    images = np.concatenate([to_uint8(G(part.to(device))).cpu().numpy() for part in z.split(batch)])
+    scale = G.resolution // images.shape[1]
+    return images.repeat(scale, 1).repeat(scale, 2) if scale > 1 else images
 
 
 def sample(G, n=64, seed=0):

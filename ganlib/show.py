@@ -1,38 +1,37 @@
-"""What runs and data look like: grids, curves, the progress GIF, the live panel, the review of dropped files.
+"""What runs and data look like: grids, curves and what they say, the progress GIF, the live panel, dropped files.
 
 Pictures are PIL images and plots are Figures: both show inline as the last line of a cell and go to a file
 with `.save(...)` or `.savefig(...)`. Nothing here opens a window or knows pyplot.
 """
 import base64
+import importlib.util
 import io
 import json
 import math
-import tempfile
 import time
 import warnings
+from collections import Counter
 from pathlib import Path
 
+import imageio.v3 as imageio
 import ipywidgets as widgets
 import matplotlib.figure
 import numpy as np
 from IPython import get_ipython
 from IPython.display import HTML, Image as Shown, display
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.lines import Line2D
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
 from .checkpoint import write_atomic
-from .config import Config
 from .errors import GanlibError
+from .logs import diagnosis, folder_of, logs_of, read_log, values_of  # noqa: F401
 from .sample import to_uint8
 
 # Colour-blind safe: Okabe & Ito (2008), without the yellow and with a darker purple for white paper
 COLORS = BLUE, RED, GREEN, PURPLE, *_ = "#0072B2 #D55E00 #009E73 #A8518A #E69F00 #56B4E9".split()
 INK, GREY = "#222222", "#6b6b6b"
-# Columns, rows and colours of a GIF, from large to small
-STEPS = [(8, 8, 256), (8, 8, 128), (8, 6, 128), (6, 6, 128), (6, 4, 128), (4, 4, 128), (4, 3, 128),
-         (4, 2, 128), (3, 2, 128), (2, 2, 64), (1, 1, 64)]
+FONT = ImageFont.load_default(18)
 
 
 class Figure(matplotlib.figure.Figure):
@@ -54,8 +53,8 @@ def _bytes(save, format="png", **options):
 def grid(images, columns=8, padding=2, scale=1):
     """Images side by side as one PIL image, with white lines of `padding` pixels between and around them.
 
-    images: uint8 (N, H, W, 3) or float tensor (N, 3, H, W) in [-1, 1]; scale: a whole number by which
-    small pictures are enlarged (nearest neighbour). Raises GanlibError for anything else.
+    images: uint8 (N, H, W, 3) or float tensor (N, 3, H, W) in [-1, 1]; scale: a whole number by which small
+    pictures are enlarged (nearest neighbour). Raises GanlibError for anything else.
     """
     x = images
     if hasattr(x, "detach"):
@@ -72,38 +71,47 @@ def grid(images, columns=8, padding=2, scale=1):
     return Image.fromarray(np.pad(x, ((p, 0), (p, 0), (0, 0)), constant_values=255))
 
 
+def side_by_side(sheets, columns=8):
+    """Sample grids of several runs as one PIL image, all of one size: {title: images, as for `grid`}."""
+    grids = [grid(images, columns) for images in sheets.values()]
+    w = max(sheet.width for sheet in grids)
+    across = max(1, min(len(grids), 1080 // w))
+    w *= max(1, 1080 // (w * max(2, across)))
+    heights = [round(sheet.height * w / sheet.width) for sheet in grids]
+    cards = [_titled(sheet.resize((w, h), Image.NEAREST), title, w, max(heights))
+             for sheet, h, title in zip(grids, heights, sheets)]
+    return grid(np.stack(cards), across, padding=8)
+
+
 def real_vs_fake(real, fake, columns=8):
-    """Figure with a grid of real images on the left and one of generated images on the right (as `grid`)."""
-    sheets = [grid(x, columns) for x in (real, fake)]
-    w, h = (max(s.size[i] for s in sheets) for i in (0, 1))
-    scale = max(1, 490 // w)  # each pixel of a picture is scale x scale pixels of the figure
-    figure = Figure(figsize=((2 * w * scale + 20) / 100, (h * scale + 32) / 100), dpi=100)
-    layout = dict(left=0, right=1, bottom=0, top=h * scale / (h * scale + 32), wspace=20 / (w * scale))
-    for ax, sheet, title in zip(figure.subplots(1, 2, gridspec_kw=layout), sheets, ("Real", "Generated")):
-        ax.imshow(sheet, interpolation="nearest")
-        ax.set_axis_off()
-        ax.set_title(title, fontsize=14, color=INK)
-    return figure
+    """PIL image of a grid of real images on the left and one of generated images on the right (as `grid`)."""
+    return side_by_side({"Real": real, "Generated": fake}, columns)
+
+
+def _titled(picture, text, width, height):
+    """A picture in the middle of a white one of this size, under a strip of 30 pixels with a text."""
+    page = Image.new("RGB", (width, height + 30), "white")
+    page.paste(picture, ((width - picture.width) // 2, 30))
+    ImageDraw.Draw(page).text((6, 16), text, INK, FONT, "lm")
+    return page
 
 
 # -- curves
 
-
-def _folder(run):
-    return Path(getattr(run, "path", run))  # of a path, or of what `train` returned
-
-
-def read_log(run):
-    """(training records, event records) of a run's log.jsonl; a line that was cut off is left out."""
-    path, records = _folder(run) / "log.jsonl", []
-    if not path.is_file():
-        raise GanlibError(f"{path.parent} has no log.jsonl: expected a run's folder, as `train` writes it.")
-    for line in path.read_text().splitlines():
-        try:
-            records.append(json.loads(line))
-        except ValueError:
-            continue
-    return [r for r in records if "event" not in r], [r for r in records if "event" in r]
+# Panels: title, curves (key of the log, meaning, colour, dashes), limits (a pair, "log", or as the data), a line across
+LOSS = "Loss", [("loss_g", "generator", BLUE, "-"), ("loss_d", "discriminator", RED, "--")], None, None
+OPINION = [("d_real", "real, D(x)", GREEN, "-"), ("d_fake", "generated, D(G(z))", PURPLE, "--")]
+ANSWER, SCORE = ("D's answer", OPINION, (0, 1), 0.5), ("D's score", OPINION, None, None)
+CRITIC = "Critic", [("d_real", "D(x)", GREEN, "-"), ("d_fake", "D(G(z))", PURPLE, "--"),
+                    ("estimate", "Wasserstein estimate", INK, ":")], None, None
+INDICATORS = (
+    ("D's accuracy (0.5: guessing)", [("accuracy", "", INK, "-")], (0, 1.02), 0.5),
+    ("Gradient norm", [("grad_g", "G", BLUE, "-"), ("grad_d", "D", RED, "--")], "log", None),
+    ("Diversity (1: as the data)", [("diversity", "", INK, "-")], (0, 1.3), 1),
+    ("D(G(z)) in the update of", [("d_fake_g", "G", BLUE, "-"), ("d_fake", "D", RED, "--")], None, None),
+    ("Updates skipped", [("skipped_g", "G", BLUE, "-"), ("skipped_d", "D", RED, "--")], (-0.02, 1.02), None),
+    ("Penalty", [("penalty", "", INK, "-")], None, None),
+)
 
 
 def smooth(values, window):
@@ -113,64 +121,86 @@ def smooth(values, window):
     return (total / weight)[window // 2:][:len(values)]
 
 
-def _draw(ax_loss, ax_d, logs):
-    """The curves of [(name, records, events), ...] into two axes."""
-    limits, alone = [], len(logs) == 1
-    parts = ((ax_loss, "loss_g", "generator", BLUE, "-"), (ax_loss, "loss_d", "discriminator", RED, "--"),
-             (ax_d, "d_real", "real, D(x)", GREEN, "-"), (ax_d, "d_fake", "generated, D(G(z))", PURPLE, "--"))
-    for i, (name, records, events) in enumerate(logs):
-        kimg = np.array([r["images"] for r in records]) / 1000
-        for ax, key, _, color, style in parts:
-            look = dict(color=color) if alone else dict(color=COLORS[i % len(COLORS)], linestyle=style)
-            raw = np.array([r[key] for r in records], float)
-            ax.plot(kimg, raw, color=look["color"], alpha=0.25, linewidth=0.8)
-            ax.plot(kimg, smooth(raw, 2 * (len(records) // 40) + 1), **look, linewidth=1.8,
-                    label=name if key == "loss_g" else None)
-            if ax is ax_loss:
-                limits += [*np.percentile(raw, [1, 99])]  # a few spikes must not flatten the rest
-        for at in (e["images"] / 1000 for e in events if e["event"] == "start" and e["images"]):
-            for ax in (ax_loss, ax_d):
-                ax.axvline(at, color=GREY, alpha=0.4, linewidth=0.8)
-    room = 0.1 * (max(limits) - min(limits)) or 0.1
-    ax_loss.set_ylim(min(limits) - room, max(limits) + room)
-    ax_d.set_ylim(0, 1)
-    ax_d.axhline(0.5, color=GREY, linewidth=1, linestyle=":")
-    for ax, title in ((ax_loss, "Loss"), (ax_d, "D's answer")):
-        ax.set_title(title, fontsize=11, color=INK, loc="left", y=1)
+def _draw(ax, logs, title, curves, limits, line):
+    """One panel (see above) of one or several runs."""
+    seen, alone = [], logs[0].number is None
+    for log in logs:
+        for key, _, color, style in curves:
+            raw, images = values_of(log.records, key)
+            look = dict(color=color if alone else COLORS[log.number % 6], linestyle="-" if alone else style)
+            if len(raw):
+                ax.plot(images / 1000, raw, color=look["color"], alpha=0.25, linewidth=0.8)
+                ax.plot(images / 1000, smooth(raw, 2 * (len(raw) // 40) + 1), **look, linewidth=1.8)
+                seen += [*np.percentile(raw, [1, 99])]  # a few spikes must not flatten the rest
+        for at in (e["images"] / 1000 for e in log.events if e["event"] == "start" and e["images"]):
+            ax.axvline(at, color=GREY, alpha=0.4, linewidth=0.8)
+    if limits == "log":
+        ax.set_yscale("log")
+    else:
+        room = 0.1 * np.ptp(seen or 0) or 0.1
+        ax.set_ylim(limits or (min(seen, default=0) - room, max(seen, default=0) + room))
         ax.locator_params(nbins=6)
-        ax.set_xlabel("images seen (thousands)", fontsize=10)
-        ax.grid(color="#e4e4e4", linewidth=0.6)
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.margins(x=0.01)
-        keys = [Line2D([], [], label=meaning, color=color if alone else INK, ls="-" if alone else style)
-                for one, _, meaning, color, style in parts if one is ax]
-        ax.legend(handles=keys, ncols=2, fontsize=9, frameon=False, loc="lower right",
-                  bbox_to_anchor=(1.01, 0.98))
+    if line:
+        ax.axhline(line, color=GREY, linewidth=1, linestyle=":")
+    ax.set_title(title, fontsize=11, color=INK, loc="left", y=1)
+    ax.set_xlabel("images seen (thousands)", fontsize=10)
+    ax.grid(color="#e4e4e4", linewidth=0.6)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.margins(x=0.01)
+    keys = [Line2D([], [], label=meaning, color=color if alone else INK, ls="-" if alone else style)
+            for _, meaning, color, style in curves if meaning]
+    ax.legend(handles=keys, ncols=3, fontsize=9, frameon=False, loc="lower right", bbox_to_anchor=(1.01, 0.98),
+              handlelength=1.6, columnspacing=1.2)
+
+
+def _opinion(log):
+    return ANSWER if log.kind == "answer" else CRITIC if log.kind == "wasserstein" else SCORE
+
+
+def _figure(panels, across, logs, out):
+    """Figure of panels [(logs, panel), ...], so many in a row, and a legend if there are several runs."""
+    down = -(-len(panels) // across)
+    figure = Figure(figsize=(10, 3.1 * down + 0.7), dpi=100, layout="constrained")
+    for i, (some, panel) in enumerate(panels):
+        _draw(figure.add_subplot(down, across, i + 1), some, *panel)
+    if not panels:
+        figure.text(0.5, 0.5, "This log has no indicators: an older version wrote it.", ha="center", color=INK)
+    if len(logs) > 1:
+        lines = [Line2D([], [], label=log.name, color=COLORS[log.number % 6], linewidth=2) for log in logs]
+        figure.legend(handles=lines, ncols=6, fontsize=9, frameon=False, loc="outside lower center")
+    if out is not None:
+        write_atomic(out, _bytes(figure.savefig, Path(out).suffix[1:] or "png"))
+    return figure
 
 
 def curves(*runs, out=None):
     """Figure of the losses (left) and of D(x) and D(G(z)) (right) against images seen, from log.jsonl.
 
-    runs: run folders, or what `train` returned; several are laid over one another. Light lines are the log's
-    values, strong ones a moving average, upright ones mark where a run was resumed. out: a file to save it in
-    as well (.png, .svg, .pdf).
+    runs: run folders, or what `train` returned; several are laid over one another, in a row for each kind of loss.
+    Light lines are the log's values, strong ones a moving average, upright ones mark where a run was resumed.
+    out: a file to save it in as well (.png, .svg, .pdf).
     """
-    paths = [_folder(run) for run in runs]
-    twice = len({p.name for p in paths}) < len(paths)
-    logs = [(f"{p.parent.name}/{p.name}" if twice else p.name, *read_log(p)) for p in paths]
-    empty = [name for name, records, _ in logs if not records]
-    if empty or not logs:
-        raise GanlibError(f"No training record in {', '.join(empty) or 'no run'}: "
-                          "name runs that have trained a while.")
-    figure = Figure(figsize=(10, 3.8), dpi=100, layout="constrained")
-    axes = figure.subplots(1, 2)
-    _draw(*axes, logs)
-    if len(logs) > 1:
-        lines = [line for line in axes[0].lines if not line.get_label().startswith("_")]
-        figure.legend(handles=lines, ncols=6, fontsize=9, frameon=False, loc="outside lower center")
-    if out is not None:
-        write_atomic(out, _bytes(figure.savefig, Path(out).suffix[1:] or "png"))
-    return figure
+    logs, panels = logs_of(*runs), []
+    kinds = {log.kind: [one for one in logs if one.kind == log.kind] for log in logs}
+    for some in kinds.values():
+        loss = f"Loss ({', '.join(sorted({log.config.loss for log in some}))})" if len(kinds) > 1 else "Loss"
+        panels += (some, (loss, *LOSS[1:])), (some, _opinion(some[0]))
+    return _figure(panels, 2, logs, out)
+
+
+def indicators(*runs, out=None):
+    """Figure of what warns of collapse, drawn as by `curves`: D's accuracy, gradient norms, how varied the samples are,
+    D(G(z)) in both updates (a gap shows how much D learns in one step), updates skipped by gates, the penalty.
+
+    Left out is what no log has (an older one, no gate), and D(G(z)) where it is the same or the losses differ in kind.
+    """
+    logs = logs_of(*runs)
+    records, kinds = [r for log in logs for r in log.records], {log.kind for log in logs}
+    known = {key for r in records for key in r} - {"d_fake"}
+    if len(kinds) > 1 or all(r.get("d_fake_g") in (None, r["d_fake"]) for r in records):
+        known -= {"d_fake_g"}
+    found = [(logs, panel) for panel in INDICATORS if known & {key for key, *_ in panel[1]}]
+    return _figure(found, 2 if len(found) in (2, 4) else 3, logs, out)
 
 
 def label_counts(pack):
@@ -178,12 +208,10 @@ def label_counts(pack):
     figure = Figure(figsize=(10, 3), dpi=100, layout="constrained")
     if not pack.attributes:
         figure.text(0.5, 0.5, "This pack has no labels.", ha="center", fontsize=12, color=INK)
-        return figure
-    axes = figure.subplots(1, len(pack.attributes), squeeze=False)[0]
-    for k, (ax, (attribute, names)) in enumerate(zip(axes, pack.attributes.items())):
+    for k, (attribute, names) in enumerate(pack.attributes.items()):
+        ax = figure.add_subplot(1, len(pack.attributes), k + 1)
         counts = [int((pack.labels[:, k] == i).sum()) for i in [*range(len(names)), -1]]
-        bars = ax.bar([*names, "unknown"], counts, color=[BLUE] * len(names) + [GREY])
-        ax.bar_label(bars, fontsize=8, color=INK)
+        ax.bar_label(ax.bar([*names, "unknown"], counts, color=[BLUE] * len(names) + [GREY]), fontsize=8, color=INK)
         ax.set_title(f"{attribute} ({len(names)} classes)", fontsize=11, color=INK, loc="left")
         ax.tick_params(axis="x", rotation=60)
         ax.spines[["top", "right"]].set_visible(False)
@@ -191,6 +219,9 @@ def label_counts(pack):
 
 
 # -- GIF and MP4
+
+STEPS = [(8, 8, 256), (8, 8, 128), (8, 6, 128), (6, 6, 128), (6, 4, 128), (4, 4, 128), (4, 3, 128), (4, 2, 128),
+         (3, 2, 128), (2, 2, 64), (1, 1, 64)]  # columns, rows and colours, from large to small
 
 
 def gif(run, out, seconds=8.0, max_bytes=3_000_000, include_real=True):
@@ -200,27 +231,31 @@ def gif(run, out, seconds=8.0, max_bytes=3_000_000, include_real=True):
     is held longer. seconds: about how long it plays. To stay within max_bytes it takes fewer colours, then
     a part of the grid, and leaves out frames as long as 24 remain.
     """
-    run, out = _folder(run), Path(out)
+    run, out = folder_of(run), Path(out)
     encode = {".gif": _encode_gif, ".mp4": _encode_mp4}.get(out.suffix.lower())
     if encode is None:
         raise GanlibError(f"{out}: expected a name that ends in .gif or .mp4.")
-    files = _samples(run)
+    files, real = _samples(run), run / "samples" / "real.png"
     if not files:
         raise GanlibError(f"{run} has no samples/*.png: expected a run's folder, as `train` writes it (the generators "
                           "that come with ganlib have no such pictures).")
-    real = run / "samples" / "real.png"
-    real = [("real images", real)] if include_real and real.is_file() else []
-    with Image.open(files[0]) as first:
-        width = first.width // 8  # grids have 8 columns
-    few = min(len(files), 24)
-    for columns, rows, colors in [s for s in STEPS if s[0] * width <= 660] or STEPS[-1:]:
-        first = [_frame(path, text, columns, rows) for text, path in real]
-        frames = [_frame(path, f"{int(path.stem):,} images seen", columns, rows) for path in files]
+    logged = {r["images"]: r for r in read_log(run)[0]} if (run / "log.jsonl").is_file() else {}
+    pages = [(real, "real images")] * (include_real and real.is_file())
+    opening = len(pages)  # 1 or 0
+    for path in files:
+        r, text = logged.get(int(path.stem), {}), f"{int(path.stem):,} images seen"
+        if "fade" in r:  # a growing run
+            text += f", {r['resolution']}x{r['resolution']}" + (f", fade {r['fade']:.1f}" if r["fade"] < 1 else "")
+        pages.append((path, text))
+    few, (width, _) = min(len(files), 24), Image.open(files[0]).size
+    for columns, rows, colors in [s for s in STEPS if s[0] * width // 8 <= 660] or STEPS[-1:]:
+        wide = max(FONT.getlength(text) for _, text in pages) + 12
+        frames = [_frame(path, text, columns, rows, wide) for path, text in pages]
 
         def encoded(n):
-            chosen = [frames[round(i)] for i in np.linspace(len(files) - 1, 0, n)][::-1]
-            each = min(1, max(0.06, (seconds - 2 - 1.5 * len(first)) / max(1, n - 1)))
-            return encode(first + chosen, [1.5] * len(first) + [each] * (n - 1) + [2.0], colors)
+            chosen = [frames[round(i)] for i in np.linspace(len(frames) - 1, opening, n)][::-1]
+            each = min(1, max(0.06, (seconds - 2 - 1.5 * opening) / max(1, n - 1)))
+            return encode(frames[:opening] + chosen, [1.5] * opening + [each] * (n - 1) + [2.0], colors)
 
         data = encoded(few)
         if len(data) > max_bytes:
@@ -235,10 +270,9 @@ def gif(run, out, seconds=8.0, max_bytes=3_000_000, include_real=True):
 
 def animation(path):
     """A GIF or MP4 file for display in a notebook; unlike IPython's Image it is kept when exported to HTML."""
-    data, path = base64.b64encode(Path(path).read_bytes()).decode(), Path(path)
-    if path.suffix.lower() == ".mp4":
-        return HTML(f'<video controls loop src="data:video/mp4;base64,{data}"></video>')
-    return HTML(f'<img alt="{path.name}" src="data:image/gif;base64,{data}">')
+    data, mp4 = base64.b64encode(Path(path).read_bytes()).decode(), Path(path).suffix.lower() == ".mp4"
+    return HTML(f'<video controls loop src="data:video/mp4;base64,{data}"></video>' if mp4 else
+                f'<img alt="{Path(path).name}" src="data:image/gif;base64,{data}">')
 
 
 def _samples(run):
@@ -246,16 +280,14 @@ def _samples(run):
     return sorted((p for p in (run / "samples").glob("*.png") if p.stem.isdigit()), key=lambda p: int(p.stem))
 
 
-def _frame(path, text, columns, rows):
+def _frame(path, text, columns, rows, wide):
     """The upper left part of a sample grid (of tiny pictures enlarged) under a strip with the text."""
     with Image.open(path) as file:
         pitch, scale = (file.width - 2) // 8, max(1, 560 // file.width)
         picture = file.convert("RGB").crop((0, 0, columns * pitch + 2, min(file.height, rows * pitch + 2)))
     w, h = picture.width * scale, picture.height * scale
-    frame = Image.new("RGB", (max(w + w % 2, 230), h + h % 2 + 30), "white")  # even, for H.264
-    frame.paste(picture.resize((w, h), Image.NEAREST), ((frame.width - w) // 2, 30))
-    ImageDraw.Draw(frame).text((6, 16), text, INK, ImageFont.load_default(18), "lm")
-    return frame
+    page = 2 * math.ceil(max(w, wide) / 2), h + h % 2  # even, for H.264
+    return _titled(picture.resize((w, h), Image.NEAREST), text, *page)
 
 
 def _encode_gif(frames, durations, colors):
@@ -268,18 +300,11 @@ def _encode_gif(frames, durations, colors):
 
 
 def _encode_mp4(frames, durations, colors):
-    try:
-        import imageio.v2 as imageio
-        import imageio_ffmpeg  # noqa: F401
-    except ImportError as error:
-        raise GanlibError("An .mp4 needs a package (pip install imageio-ffmpeg); a .gif none.") from error
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "video.mp4"
-        with imageio.get_writer(file, fps=20, quality=colors ** 0.5 / 2, macro_block_size=2) as writer:
-            for frame, duration in zip(frames, durations):
-                for _ in range(max(1, round(20 * duration))):
-                    writer.append_data(np.asarray(frame))
-        return file.read_bytes()
+    if importlib.util.find_spec("imageio_ffmpeg") is None:
+        raise GanlibError("An .mp4 needs a package (pip install imageio-ffmpeg); a .gif none.")
+    frames = [np.asarray(f) for f, d in zip(frames, durations) for _ in range(max(1, round(20 * d)))]
+    return imageio.imwrite("<bytes>", frames, extension=".mp4", plugin="FFMPEG", fps=20, quality=colors ** 0.5 / 2,
+                           macro_block_size=2)
 
 
 # -- the live panel
@@ -294,7 +319,7 @@ class live:
     """
 
     def __init__(self, run, every=5.0):
-        self.run, self.every, self.cell, self.behind = _folder(run), every, None, False
+        self.run, self.every, self.cell, self.behind = folder_of(run), every, None, False
 
     def __call__(self, record=None):
         shell, now = get_ipython(), time.monotonic()
@@ -311,8 +336,7 @@ class live:
         if not self.behind:
             return
         try:
-            picture = self.panel()
-            shown = Shown(_bytes(picture.save, compress_level=1), width=picture.width, height=picture.height)
+            shown = Shown(_bytes(self.panel().savefig), width=1000, height=570)
             if self.handle:
                 self.handle.update(shown)
             else:
@@ -322,26 +346,24 @@ class live:
         self.drawn, self.behind = time.monotonic(), False
 
     def panel(self):
-        """PIL image, 1000 pixels wide: a line of text, the curves, the newest sample grid."""
-        records, events = read_log(self.run)
+        """Figure, 1000 pixels wide: a line of text, the curves, the newest sample grid."""
+        logs = logs_of(self.run)
         figure = Figure(figsize=(10, 5.7), dpi=100)
-        layout = dict(left=0.045, right=0.45, top=0.88, bottom=0.09, hspace=0.42)
-        _draw(*figure.subplots(2, 1, gridspec_kw=layout), [("", records, events)])
-        figure.text(0.008, 0.965, _where(self.run, records[-1]), fontsize=11, color=INK, va="center")
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()
-        panel = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+        layout = dict(left=0.055, right=0.45, top=0.88, bottom=0.09, hspace=0.42)
+        for ax, panel in zip(figure.subplots(2, 1, gridspec_kw=layout), (LOSS, _opinion(logs[0]))):
+            _draw(ax, logs, *panel)
+        figure.text(0.008, 0.965, _where(logs[0].config, logs[0].records[-1]), fontsize=11, color=INK, va="center")
         if files := _samples(self.run):
             with Image.open(files[-1]) as sheet:
-                size = [round(side * 530 / sheet.width) for side in sheet.size]
+                size = 530, round(sheet.height * 530 / sheet.width)
                 sheet = sheet.resize(size, Image.LANCZOS if sheet.width > 530 else Image.NEAREST)
-                panel.paste(sheet, (1000 - size[0], 38))
-        return panel
+            figure.figimage(np.asarray(sheet), 470, 532 - size[1])
+        return figure
 
 
-def _where(run, last):
+def _where(config, last):
     """How far a run is, in words: images seen, images/s, time left, losses."""
-    config, rate = Config.load(run / "config.json"), last["images_per_second"]
+    rate = last["images_per_second"]
     left = min((config.images - last["images"]) / max(rate, 1e-9) if config.images else math.inf,
                60 * config.minutes - last["train_seconds"] if config.minutes else math.inf)
     left = f"{tqdm.format_interval(max(0, left))} left" if left < math.inf else ""
@@ -368,11 +390,8 @@ def contact_sheet(report, reason, n=48):
 
 def _dropped(report):
     """{reason: rows}, the most frequent reason first."""
-    groups = {}
-    for row in report.rows:
-        if row.reason:
-            groups.setdefault(row.reason, []).append(row)
-    return dict(sorted(groups.items(), key=lambda item: -len(item[1])))
+    counts = Counter(row.reason for row in report.rows if row.reason)
+    return {reason: [row for row in report.rows if row.reason == reason] for reason, _ in counts.most_common()}
 
 
 def _cards(report, rows, side=104):
@@ -412,16 +431,6 @@ class review:
             self.keep = set(json.loads(self.path.read_text())["keep"]) if self.path.exists() else set()
         except (ValueError, KeyError, TypeError) as error:
             raise GanlibError(f"{self.path} is not readable ({error}): mend or delete it.") from error
-        self.box = self.build() if self.dropped else None
-
-    def toggle(self, file, back=True):
-        """Take a dropped file back, or with back=False leave it dropped after all."""
-        if not any(file == row.file for rows in self.dropped.values() for row in rows):
-            raise GanlibError(f"{file!r} is not among the dropped files.")
-        (self.keep.add if back else self.keep.discard)(file)
-        write_atomic(self.path, (json.dumps({"keep": sorted(self.keep)}, indent=1) + "\n").encode())
-
-    def build(self):
         w = widgets
         self.reason = w.Dropdown(options=[(f"{r} ({len(rows):,})", r) for r, rows in self.dropped.items()],
                                  description="dropped as")
@@ -433,8 +442,16 @@ class review:
             slot.children[1].observe(lambda change, i=i: self.clicked(i, change["new"]), "value")
         self.reason.observe(lambda change: self.fill(1), "value")
         self.page.observe(lambda change: self.fill(change["new"]), "value")
-        self.fill(1)
-        return w.VBox([w.HBox([self.reason, self.page, self.status]), self.pictures])
+        self.box = w.VBox([w.HBox([self.reason, self.page, self.status]), self.pictures])
+        if self.dropped:
+            self.fill(1)
+
+    def toggle(self, file, back=True):
+        """Take a dropped file back, or with back=False leave it dropped after all."""
+        if not any(file == row.file for rows in self.dropped.values() for row in rows):
+            raise GanlibError(f"{file!r} is not among the dropped files.")
+        (self.keep.add if back else self.keep.discard)(file)
+        write_atomic(self.path, (json.dumps({"keep": sorted(self.keep)}, indent=1) + "\n").encode())
 
     def fill(self, page):
         """Show a page of the chosen reason."""
@@ -459,6 +476,5 @@ class review:
             return {"text/plain": "No file was dropped: there is nothing to review."}
         sheet = _bytes(contact_sheet(self.report, next(iter(self.dropped)), self.PAGE).save)
         return {"text/plain": "Dropped files (without widgets: review(...).toggle(file) takes one back)",
-                "image/png": base64.b64encode(sheet).decode(),
-                "application/vnd.jupyter.widget-view+json": {
+                "image/png": base64.b64encode(sheet).decode(), "application/vnd.jupyter.widget-view+json": {
                     "version_major": 2, "version_minor": 0, "model_id": self.box.model_id}}

@@ -52,10 +52,9 @@ def face(index, seed=0, size=64):
     The same (seed, index) is the same face at every size from 32 to 256 and in whatever order faces are
     drawn. Raises GanlibError for another size, and for an index or seed that is not an integer >= 0.
     """
-    for name, value in {"size": size, "index": index, "seed": seed}.items():
-        low, high, wanted = (32, 256, "from 32 to 256") if name == "size" else (0, np.inf, "of 0 or more")
+    for name, value, low, high in ("size", size, 32, 256), ("index", index, 0, 2**63), ("seed", seed, 0, 2**63):
         if not isinstance(value, (int, np.integer)) or not low <= value <= high:
-            raise GanlibError(f"Cannot draw a face with {name}={value!r}: give an integer {wanted}.")
+            raise GanlibError(f"Cannot draw a face with {name}={value!r}: give an integer from {low} to {high}.")
     t = _traits(random.Random(f"{seed}/{index}"))
     c = _Canvas(int(size), t)
     c.put(*_hair(c, t, *_back_locks(t), depth=.35, tone=156, base_tone=78))
@@ -73,16 +72,9 @@ def face(index, seed=0, size=64):
 def _traits(dice):
     """Everything that tells one face from another, and the dice `n` for the wobble of single locks."""
     u, choice = dice.uniform, dice.choice
-
-    def n(sigma):  # bounded, so that no face is extreme
-        return dice.triangular(-2.4 * sigma, 2.4 * sigma)
-
-    def pick(**weights):
-        return dice.choices(tuple(weights), tuple(weights.values()))[0]
-
-    def jitter(rgb):
-        return np.clip(np.array(rgb) + n(8) + [n(4), n(4), n(4)], 0, 255)
-
+    n = lambda sigma: dice.triangular(-2.4 * sigma, 2.4 * sigma)  # bounded, so that no face is extreme
+    pick = lambda **weights: dice.choices(tuple(weights), tuple(weights.values()))[0]
+    jitter = lambda rgb: np.clip(np.array(rgb) + n(8) + [n(4), n(4), n(4)], 0, 255)
     t = SimpleNamespace(n=n, hair=choice(tuple(HAIR)), eyes=choice(tuple(EYES)))
     t.hair_rgb, t.eye_rgb = jitter(HAIR[t.hair]), jitter(EYES[t.eyes])
     t.skin, *t.cloths = np.array([choice(_SKIN[:4] * 4 + _SKIN), *(choice(_CLOTH) for _ in range(3))], float)
@@ -144,6 +136,12 @@ def _mirror(points):
     return points[::-1] * (-1, 1)
 
 
+def _both(*points):
+    """A closed shape from the curve of its right side."""
+    half = _curve(*points)
+    return np.concatenate([half, _mirror(half)])
+
+
 def _edges(curves, widths):
     """Both sides of strokes along `curves`, `widths` (..., points) across."""
     step = curves[..., 1:, :] - curves[..., :-1, :]
@@ -179,37 +177,28 @@ class _Canvas:
         turned[..., 0] = x * self.cos + (np.sqrt(np.maximum(.1444 - x * x, 0)) * depth - .2) * self.turn
         return turned @ self.matrix + self.offset
 
-    def fill(self, points, rgb, depth=1.0, width=0):
-        """Queue a polygon, or a line where `width` is given: one transformation serves the whole queue."""
-        self.todo.append((points, tuple(map(int, rgb)), depth, width))
-
-    def line(self, points, rgb, depth=1.0, width=.006):
-        self.fill(points, rgb, depth, max(1, round(width * self.px)))
-
-    def shape(self, points, rgb, line, depth=1.0):
-        self.fill(points, rgb, depth)
-        self.line(np.concatenate([points, points[:1]]), line, depth)
-
-    def pixels(self, shapes, depths=1):
-        """Flat lists of canvas pixels, by one transformation."""
-        ends = np.cumsum([2 * len(points) for points in shapes]).tolist()
-        depths = np.repeat(depths, [len(points) for points in shapes]) if np.ndim(depths) else depths
-        flat = self.at(np.concatenate(shapes), depths).ravel().tolist()
-        return [flat[start:end] for start, end in zip([0, *ends], ends)]
+    def fill(self, points, rgb, depth=1.0, edge=None, width=0):
+        """Queue a polygon, with a line of the colour `edge` around it; or a line where `width` is given."""
+        self.todo.append((points, tuple(map(int, rgb)), depth, width and max(1, round(width * self.px))))
+        if edge is not None:
+            self.fill(np.concatenate([points, points[:1]]), edge, depth, width=.006)
 
     def flush(self):
+        """Draw what is queued, by one transformation, and return the picture."""
         if self.todo:
             shapes, colours, depths, widths = zip(*self.todo)
-            draw = ImageDraw.Draw(self.image)
-            for xy, rgb, width in zip(self.pixels(shapes, depths), colours, widths):
-                draw.line(xy, rgb, width) if width else draw.polygon(xy, rgb)
+            sizes, draw, start = [len(points) for points in shapes], ImageDraw.Draw(self.image), 0
+            xy = self.at(np.concatenate(shapes), np.repeat(depths, sizes)).ravel().tolist()
+            for size, rgb, width in zip(sizes, colours, widths):
+                part, start = xy[start:start + 2 * size], start + 2 * size
+                draw.line(part, rgb, width) if width else draw.polygon(part, rgb)
             self.todo.clear()
         return self.image
 
     def mask(self, shapes, value=255):
         mask = Image.new("L", self.image.size)
-        for xy in self.pixels(shapes) if shapes else ():
-            ImageDraw.Draw(mask).polygon(xy, value)
+        for points in shapes:
+            ImageDraw.Draw(mask).polygon(self.at(points).ravel().tolist(), value)
         return mask
 
     def put(self, paint, mask):
@@ -231,9 +220,9 @@ def _locks(rows, t, profile=_LOCK):
 def _back_locks(t):
     """The shape behind the head, and the locks at its sides."""
     low, out = {"long": (.75, .35), "bob": (.31, .35)}.get(t.back, (.22, .31))
-    half = _curve((0, -.405), (.2, -.355), (.32, -.21), (.352, -.03), (out, .5 * low), (out - .03, low))
+    base = _both((0, -.405), (.2, -.355), (.32, -.21), (.352, -.03), (out, .5 * low), (out - .03, low))
     rows = np.concatenate([_BACK[t.back], _BACK[t.back] * _FLIP])[:-3 if t.back == "pony" else None]
-    return np.concatenate([half, _mirror(half)]) * (t.volume, 1), _locks(rows / 100, t)
+    return base * (t.volume, 1), _locks(rows / 100, t)
 
 
 def _front_locks(t):
@@ -267,18 +256,14 @@ def _hair(c, t, base, locks, depth, tone, base_tone, shine=0):
     middle, left, right = c.at(locks, depth)
     is_left = (middle[:, 6, 0] < c.px / 2) == (left[:, 6, 0] < right[:, 6, 0])
     outer = np.where(is_left[:, None, None], left, right)  # the edge away from the middle: in the shade
-    lens = (_LENS * (outer - middle)[:, 2:9], middle[:, 2:9])
-
-    def flat(one, other):
-        return np.concatenate([one, other[:, ::-1]], 1).reshape(len(one), -1).tolist()
-
+    half, centre = _LENS * (outer - middle)[:, 2:9], middle[:, 2:9]
     outline = c.at(base, depth).ravel().tolist()
     draw.polygon(outline, base_tone)
     draw.line(outline + outline[:2], 32, thin)
-    parts = (flat(left, right), flat(outer[:, 3:], outer[:, 3:] * .4 + middle[:, 3:] * .6),
-             flat(lens[1] - lens[0], lens[1] + lens[0]),
-             flat(middle[:, 1:] * .7 + left[:, 1:] * .3, middle[:, 1:] * .8 + left[:, 1:] * .2),
-             flat(left[:, 4:], right[:, 4:]))
+    parts = ((left, right), (outer[:, 3:], outer[:, 3:] * .4 + middle[:, 3:] * .6), (centre - half, centre + half),
+             (middle[:, 1:] * .7 + left[:, 1:] * .3, middle[:, 1:] * .8 + left[:, 1:] * .2),
+             (left[:, 4:], right[:, 4:]))
+    parts = [np.concatenate([one, other[:, ::-1]], 1).reshape(len(one), -1).tolist() for one, other in parts]
     for k, (body, shade, glint, strand, line) in enumerate(zip(*parts)):
         draw.polygon(body, tone + 7 * k % 13 - 6)
         draw.polygon(shade, tone - 38)
@@ -295,33 +280,31 @@ def _hair(c, t, base, locks, depth, tone, base_tone, shine=0):
 def _draw_body(c, t):
     """Neck, shoulders, collar."""
     cloth, trim, _ = t.cloths
-    side = _curve((.085, .2), (.085, .36), (.10, .45), (.20, .515), (.5, .61), (.7, .9))
-    c.shape(np.concatenate([side, _mirror(side)]), t.skin, t.skin * _LINE, .3)
-    under = _curve((.085, .2), (.085, .37), (.05, .43))
-    c.fill(np.concatenate([under, _mirror(under)]), t.skin * _SHADE, .3)
+    shoulders = _both((.085, .2), (.085, .36), (.10, .45), (.20, .515), (.5, .61), (.7, .9))
+    c.fill(shoulders, t.skin, .3, t.skin * _LINE)
+    c.fill(_both((.085, .2), (.085, .37), (.05, .43)), t.skin * _SHADE, .3)
     if t.collar == "choker":
         c.fill(_stroke(_curve((-.089, .418), (0, .452), (.089, .418)), .034, (1, 1)), trim, .3)
     elif t.collar != "bare":
         half = _curve((.11, .455), (.3, .525), (.6, .61), (.8, .9))
         neckline = _curve((-.11, .455), (0, .53 if t.collar == "round" else .60), (.11, .455))
-        c.shape(np.concatenate([_mirror(half), neckline, half]), cloth, cloth * .6, .2)
+        c.fill(np.concatenate([_mirror(half), neckline, half]), cloth, .2, cloth * .6)
     for s in (-1, 1):
         if t.collar == "sailor":
             c.fill(np.array([(.11, .45), (.28, .52), (.25, .7), (0, .62)]) * (s, 1), trim, .2)
-            c.line(np.array([(.12, .50), (0, .645)]) * (s, 1), _mix(trim, _WHITE, .8), .2)
+            c.fill(np.array([(.12, .50), (0, .645)]) * (s, 1), _mix(trim, _WHITE, .8), .2, width=.006)
         elif t.collar == "shirt":
             flap = np.array([(.10, .43), (.17, .49), (.09, .59), (0, .55)]) * (s, 1)
-            c.shape(flap, _mix(cloth, _WHITE, .6), cloth * .6, .2)
+            c.fill(flap, _mix(cloth, _WHITE, .6), .2, cloth * .6)
             c.fill(_oval(0, .575, .03, .03), trim, .2)
 
 
 def _draw_head(c, t, hair_mask):
     """Ears, face, blush, the shadow of the hair, nose and mouth."""
-    skin, red, y = t.skin, t.skin * (.68, .36, .38), t.chin - .105
+    skin, red, jaw, chin, y = t.skin, t.skin * (.68, .36, .38), t.jaw, t.chin, t.chin - .105
     for s in (-1, 1) if t.back in ("short", "tails", "pony") else ():
-        c.shape(_oval(s * .288, .05, .034, .062), skin, skin * _LINE, .9)
+        c.fill(_oval(s * .288, .05, .034, .062), skin, .9, skin * _LINE)
         c.fill(_oval(s * .292, .055, .016, .038), skin * _SHADE, .9)
-    jaw, chin = t.jaw, t.chin
     half = np.array([(.29, -.2), (.296, -.03), (.288, .08), (.258 * jaw, .165), (.198 * jaw, chin - .12),
                      (.116 * jaw, chin - .053), (.04, chin - .009)]) * (t.wide, 1)
     outline = _curve(*half, (0, chin), *_mirror(half))
@@ -334,13 +317,13 @@ def _draw_head(c, t, hair_mask):
     shadow = Image.new("L", c.image.size)
     shadow.paste(hair_mask, (round(.008 * c.px), round(.03 * c.px)))
     c.put(tuple(map(int, skin * _SHADE)), ImageChops.multiply(shadow, c.mask([head])))
-    c.line(outline, skin * _LINE)
+    c.fill(outline, skin * _LINE, width=.006)
     c.fill(_stroke(_curve((.002, .115), (.010, .138), (-.004, .148)), .010), skin * (.92, .75, .72), 1.12)
     if t.mood in ("laugh", "gasp"):
         w, h, dip = (.056, .052, .002) if t.mood == "laugh" else (.028, .042, -.022)
         lower = _curve((w, -.012), (w * .62, h * .62), (0, h), (-w * .62, h * .62), (-w, -.012))
         lips = np.concatenate([_curve((-w, -.012), (0, dip), (w, -.012)), lower]) + (0, y)
-        c.shape(lips, (170, 60, 68), red)
+        c.fill(lips, (170, 60, 68), edge=red)
         c.fill(_oval(0, y + h * .72, w * .5, h * .25), (244, 138, 134))
     else:
         b = {"smile": .022, "neutral": .006, "sad": -.014, "angry": -.010}.get(t.mood, 0)
@@ -400,27 +383,27 @@ def _draw_extra(c, t):
     if t.extra == "bow":
         for way in (-1, 1):
             loop = _curve((0, 0), (.06, -.075), (.13, -.06), (.125, .03), (.05, .035), (0, 0)) * (way, 1)
-            c.shape(loop + (s * .25, -.29), rgb, dark, .8)
+            c.fill(loop + (s * .25, -.29), rgb, .8, dark)
             c.fill(loop * (.6, .3) + (s * .25, -.29), dark, .8)
-        c.shape(_oval(s * .25, -.29, .026, .030), rgb, dark, .8)
+        c.fill(_oval(s * .25, -.29, .026, .030), rgb, .8, dark)
     elif t.extra == "pins":
         for y in (-.21, -.165):
             bar = _curve((.15, y + .01), (.20, y), (.25, y + .02)) * (s, 1)
-            c.shape(_stroke(bar, .026, (1, 1)), rgb, dark, .8)
+            c.fill(_stroke(bar, .026, (1, 1)), rgb, .8, dark)
     elif t.extra == "flower":
         for x, y in _RING[::6] * .042:
-            c.shape(_oval(s * .26 + x, y - .23, .034, .034), rgb, dark, .8)
+            c.fill(_oval(s * .26 + x, y - .23, .034, .034), rgb, .8, dark)
         c.fill(_oval(s * .26, -.23, .022, .022), (255, 226, 120), .8)
     elif t.extra == "band":
         arch = _oval(0, -.03, .345, .33)[15:28]
-        c.shape(_stroke(arch, .042, (1, 1)), rgb, dark, .8)
+        c.fill(_stroke(arch, .042, (1, 1)), rgb, .8, dark)
         c.fill(_stroke(arch, .012), _mix(rgb, _WHITE, .5), .8)
     for side in (-1, 1):
         if t.extra == "glasses":
-            c.line(_oval(side * .182, .03, .118, .098)[np.arange(29) % 28], dark, width=.011)
-            c.line(np.array([(.30, .0), (.335, -.02)]) * (side, 1), dark, width=.011)
-            c.line(_curve((0, .0), (.03, .005), (.064, .02)) * (side, 1), dark, width=.011)
+            rim, arm = _oval(side * .182, .03, .118, .098)[np.arange(29) % 28], np.array([(.30, .0), (.335, -.02)])
+            for part in rim, arm * (side, 1), _curve((0, .0), (.03, .005), (.064, .02)) * (side, 1):
+                c.fill(part, dark, width=.011)
         elif t.extra == "ears":
             ear = _curve((.09, -.375), (.20, -.50), (.325, -.545), (.345, -.40), (.315, -.22)) * (side, 1)
-            c.shape(ear, hair * .95, hair * .5, .5)
+            c.fill(ear, hair * .95, .5, hair * .5)
             c.fill(ear * .66 + (side * .085, -.135), _mix(hair, (255, 190, 190), .65), .5)

@@ -13,20 +13,25 @@ from pathlib import Path
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
-from torch.optim.swa_utils import update_bn
+from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate
+from torch.nn.utils import get_total_norm
 from torchvision.utils import make_grid, save_image
 from tqdm.auto import tqdm
 
+from .augment import augment
 from .checkpoint import (build_networks, load_state, not_finite, read_metadata, save_generator, save_state, state_files,
                          write_atomic)
-from .config import Config, difference
-from .data import Pack, batches, load_pack, seeded
+from .config import Config, difference, phase
+from .data import Pack, batches, load_pack, mixed, seeded
 from .errors import GanlibError
-from .losses import LOSSES
-from .sample import generate, latents
+from .losses import LOSSES, NEEDS_REAL, PENALTIES, SIGMOID, clip_weights, noisy_labels
+from .sample import generate, latents, to_uint8
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-BATCHNORM_Z = 1_024  # latents from which the averaged generator's batch-norm statistics are estimated
+FIT_Z = 1_024  # latents from which the averaged generator's batch-norm statistics are estimated
+GATE_STEPS = 500  # a gate that lets nothing through for so many steps is warned of
+RECORD = ("loss_g", "loss_d", "d_real", "d_fake", "d_fake_g", "accuracy", "grad_g", "grad_d", "penalty", "skipped_g",
+          "skipped_d")  # averages since the last record; of gradient norms the last
 
 
 @dataclass(frozen=True)
@@ -96,15 +101,13 @@ def train(config, pack, run, hook=None, progress=True):
 def _train(config, pack, run, device, dtype, hook, progress):
     """The loop of `train`, on a folder that is its own."""
     # Networks, their averaged generator, optimizers, loss
-    G, D = build_networks(config)
-    G, D = (m.to(device, memory_format=torch.channels_last) for m in (G, D))
+    G, D = (m.to(device, memory_format=torch.channels_last) for m in build_networks(config))
     ema = copy.deepcopy(G).requires_grad_(False)
-    fused = device.type in ("cpu", "cuda")
-    betas = (config.beta1, config.beta2)
-    opt_g = torch.optim.Adam(G.parameters(), config.lr_g, betas, fused=fused)
-    opt_d = torch.optim.Adam(D.parameters(), config.lr_d, betas, fused=fused)
+    opt_g, opt_d = _optimizer(config, G, config.lr_g, device), _optimizer(config, D, config.lr_d, device)
     scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
     loss_d, loss_g = LOSSES[config.loss]
+    penalty = PENALTIES.get(config.penalty)
+    answer = torch.sigmoid if config.loss in SIGMOID else torch.clone  # what the log has as D(x)
     autocast = torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
 
     # Resume: state, then the log and the pictures cut back to it
@@ -119,32 +122,74 @@ def _train(config, pack, run, device, dtype, hook, progress):
     _cut_back(run, images)
     log = Log(run / "log.jsonl")
     start = {"event": "start", "images": images, "train_seconds": seconds, "device": _describe(device),
-                 "precision": str(dtype).removeprefix("torch."), "torch": torch.__version__,
-                 "threads": torch.get_num_threads(), "engine": config.engine()}
+             "precision": str(dtype).removeprefix("torch."), "torch": torch.__version__,
+             "threads": torch.get_num_threads(), "engine": config.engine()}
+    totals, norms, idle = {}, {}, {"g": 0, "d": 0}  # sums since the last record, gradient norms, steps without an update
 
-    def update_g(fake):
+    def note(**values):
+        for key, value in values.items():
+            total, n = totals.get(key, (0.0, 0))
+            totals[key] = (total + value, n + 1)
+
+    def seen(x):
+        """Pictures as D sees them: with instance noise, and augmented."""
+        if config.instance_noise:
+            left = max(0.0, 1 - images / (1000 * config.noise_kimg)) if config.noise_kimg else 1.0
+            x = x + config.instance_noise * left * torch.randn_like(x)
+        return augment(x, config.augment)
+
+    def learn(name, loss, gate, is_open):
+        """One step of an optimizer, unless its gate is closed; only a gate makes the host wait for the loss."""
+        if gate:
+            is_open = is_open(loss.item())
+            note(**{f"skipped_{name}": float(not is_open)})
+            idle[name] = 0 if is_open else idle[name] + 1
+            if idle[name] == GATE_STEPS:
+                text = (f"{name}_gate={gate} has let no update of {name.upper()} through for {GATE_STEPS} steps "
+                        f"(its loss is {loss.item():.3f}): move the gate, or leave it out.")
+                tqdm.write(f"Warning: {text}")
+                log.write({"event": "warning", "images": images, "train_seconds": round(seconds, 3), "text": text})
+            if not is_open:
+                return
+        opt = optimizers[f"opt_{name}"]
+        opt.zero_grad()
+        scaler.scale(loss).backward()
+        if measure:
+            scaler.unscale_(opt)
+            norms[f"grad_{name}"] = get_total_norm(p.grad for p in modules[name].parameters() if p.grad is not None)
+        scaler.step(opt)
+        scaler.update()
+
+    def update_g(real, fake):
         D.requires_grad_(False)  # no gradients of D's weights are needed here
         with autocast:
-            d_fake = D(fake)
-        loss = loss_g(d_fake, config.g_label)
-        opt_g.zero_grad()
-        scaler.scale(loss).backward()
-        scaler.step(opt_g)
+            d_fake = D(seen(fake))
+            d_real = D(seen(real)) if config.loss in NEEDS_REAL else None
+        loss = loss_g(d_fake, config.g_label, d_real)
+        note(loss_g=loss.detach(), d_fake_g=answer(d_fake.detach()).mean())
+        learn("g", loss, config.g_gate, lambda value: value > config.g_gate)
         D.requires_grad_(True)
-        return loss.detach()
 
     def update_d(real, fake):
+        real, fake = seen(real), seen(fake.detach())
         with autocast:
-            d_real, d_fake = D(real), D(fake.detach())
-        loss = loss_d(d_real, d_fake, config.real_label, config.fake_label)
-        opt_d.zero_grad()
-        scaler.scale(loss).backward()
-        scaler.step(opt_d)
-        return loss.detach(), d_real.detach().sigmoid().mean(), d_fake.detach().sigmoid().mean()
+            d_real, d_fake = D(real), D(fake)
+        targets = [noisy_labels(label, len(real), config.label_noise, device) if config.label_noise else label
+                   for label in (config.real_label, config.fake_label)]
+        loss = loss_d(d_real, d_fake, *targets)
+        note(loss_d=loss.detach(), d_real=answer(d_real.detach()).mean(), d_fake=answer(d_fake.detach()).mean(),
+             accuracy=(d_real > d_fake).float().mean())
+        if penalty and images // len(real) % config.penalty_every == 0:
+            value = penalty(D, real, fake)
+            note(penalty=value.detach())
+            loss = loss + config.penalty_weight * config.penalty_every * value
+        learn("d", loss, config.d_gate, lambda value: value >= config.d_gate)
+        if config.clip:
+            clip_weights(D, config.clip)
 
-    def average():
+    def average(batch):
         half_life = min(config.ema_kimg * 1000, config.ema_rampup * images)
-        decay = 0.5 ** (config.batch / half_life) if half_life > 0 else 0.0
+        decay = 0.5 ** (batch / half_life) if half_life > 0 else 0.0
         torch._foreach_lerp_(list(ema.parameters()), list(G.parameters()), 1 - decay)
 
     def share():
@@ -153,18 +198,23 @@ def _train(config, pack, run, device, dtype, hook, progress):
                    seconds / (60 * config.minutes) if config.minutes else 0)
 
     fixed = latents(64, config.z_dim, config.seed)  # drawn before the first step, the same at every snapshot
-    z_bn = latents(BATCHNORM_Z, config.z_dim, config.seed + 1)
+    z_fit = latents(FIT_Z, config.z_dim, config.seed + 1)
 
     def refresh():
-        """Batch-norm statistics of the averaged weights, estimated anew."""
+        """The averaged weights in the phase of now; what depends on them (batch norm's statistics) estimated anew."""
+        if config.grow:
+            now = phase(config, images)
+            ema.grow(now.resolution, now.fade)
         with torch.no_grad(), autocast:
-            update_bn([z.to(device) for z in z_bn.split(config.batch)], ema)
+            ema.calibrate([z.to(device) for z in z_fit.split(config.batch)])
         ema.eval()
 
     def snapshot():
-        """The fixed latents as a grid."""
+        """The fixed latents as a grid; returns how varied they are, compared with real images."""
         refresh()
-        _save_grid(run / "samples" / f"{images:09d}.png", generate(ema, fixed))
+        pictures = generate(ema, fixed)
+        _save_grid(run / "samples" / f"{images:09d}.png", pictures)
+        return round(spread(pictures) / max(spread(first), 1e-9), 4)
 
     def export():
         refresh()
@@ -180,41 +230,46 @@ def _train(config, pack, run, device, dtype, hook, progress):
             export()
         return Run(run, images, seconds, "budget")
     log.write(start)
+    first = to_uint8(next(batches(pack, 64, config.seed, flip=False))[0]).numpy()
     if images == 0:  # the first frame of every GIF: real images, then the untrained generator
-        first = next(batches(pack, 64, config.seed, flip=False))[0]
-        _save_grid(run / "samples" / "real.png", (first.add(1).mul(127.5).round().byte()
-                                                  .permute(0, 2, 3, 1).numpy()))
+        _save_grid(run / "samples" / "real.png", first)
         snapshot()
-    data = batches(pack, config.batch, config.seed, images, device, config.flip)
-    stats, steps, logged = torch.zeros(4, device=device), 0, (images, seconds)
-    saved, reached, record = seconds, share(), None
+    data = batches(pack, lambda at: phase(config, at).batch, config.seed, images, device, config.flip)
+    logged, saved, reached, record = (images, seconds), seconds, share(), None
     G.train(), D.train()
     counted = (lambda: images) if config.images and not config.minutes else (lambda: round(seconds))
     bar = tqdm(total=round(60 * config.minutes) or config.images, initial=counted(), disable=not progress,
                unit="img" if config.images and not config.minutes else "s", mininterval=2, dynamic_ncols=True)
 
-    with _interruptible() as interrupt:
+    with _interruptible() as interrupt, torch.random.fork_rng([device] if device.type == "cuda" else []):
         stop, clock = False, time.perf_counter()
         while not stop:
-            # One step: G maps noise to images, then the two updates in the recipe's order
-            real, labels = next(data)
-            z = torch.randn(config.batch, config.z_dim, generator=seeded(config.seed, images, "z"))
-            z = z.to(device, non_blocking=device.type == "cuda")
-            with autocast:
-                fake = G(z)
-            if config.first == "g":
-                lg = update_g(fake)
-                ld, d_real, d_fake = update_d(real, fake)
-            else:
-                ld, d_real, d_fake = update_d(real, fake)
-                lg = update_g(fake)
-            scaler.update()
-            images += config.batch
-            average()
-            stats += torch.stack([lg, ld, d_real, d_fake])
-            steps += 1
-            now = time.perf_counter()
-            seconds, clock = seconds + now - clock, now
+            # Where in the schedule: resolution, fade, batch and learning rates
+            now = phase(config, images)
+            if config.grow:
+                G.grow(now.resolution, now.fade), D.grow(now.resolution, now.fade)
+            for opt, rate in (opt_g, config.lr_g), (opt_d, config.lr_d):
+                opt.param_groups[0]["lr"] = rate * now.rate
+            measure = (images + config.d_steps * now.batch) // config.log_images > logged[0] // config.log_images
+
+            # One step: D learns d_steps times, G once, before the first of them or after the last
+            for turn in range(config.d_steps):
+                torch.manual_seed(mixed(config.seed, images, "step"))  # every draw depends on (seed, images seen)
+                real = shrink(next(data)[0], now)
+                z = torch.randn(now.batch, config.z_dim, generator=seeded(config.seed, images, "z"))
+                z = z.to(device, non_blocking=device.type == "cuda")
+                g_learns = turn == (0 if config.first == "g" else config.d_steps - 1)
+                with autocast, torch.set_grad_enabled(g_learns):
+                    fake = G(z)
+                if g_learns and config.first == "g":
+                    update_g(real, fake)
+                update_d(real, fake)
+                if g_learns and config.first == "d":
+                    update_g(real, fake)
+                images += now.batch
+            average(config.d_steps * now.batch)
+            tick = time.perf_counter()
+            seconds, clock = seconds + tick - clock, tick
 
             # What is due? Steps in between never make the host wait for the device
             before, reached = reached, share()
@@ -226,27 +281,30 @@ def _train(config, pack, run, device, dtype, hook, progress):
                 continue
 
             # Log: the averages since the last record
-            values = (stats / steps).tolist()
-            now = time.perf_counter()
-            seconds, clock = seconds + now - clock, now
+            values = {k: float(total) / n for k, (total, n) in totals.items()} | {k: float(v) for k, v in norms.items()}
+            tick = time.perf_counter()
+            seconds, clock = seconds + tick - clock, tick
             rate = (images - logged[0]) / max(seconds - logged[1], 1e-9)
             record = {"images": images, "train_seconds": round(seconds, 3)}
-            record |= dict(zip(("loss_g", "loss_d", "d_real", "d_fake"), (round(v, 5) for v in values)))
+            record |= {k: round(values[k], 5) for k in RECORD if k in values}
             record |= {"images_per_second": round(rate, 2)}
+            if config.grow:
+                record |= {"resolution": now.resolution, "fade": round(now.fade, 4)}
             bad = [k for k, v in record.items() if not math.isfinite(v)]
             if frame or keep or save:
                 bad += [k for m in modules.values() if (k := not_finite(m.state_dict()))]
             if bad:
                 bar.close()
                 raise GanlibError(_diverged(run, bad, images, dtype))
-            log.write(record)
-            stats.zero_(), bar.update(counted() - bar.n)
-            bar.set_postfix_str(f"{images:,} images, {rate:.0f}/s, loss G {values[0]:.2f} D {values[1]:.2f}", refresh=False)
-            steps, logged = 0, (images, seconds)
-
-            # Pictures, generators and states; their time is not training time
             if frame:
-                snapshot()
+                record["diversity"] = snapshot()
+            log.write(record)
+            totals.clear(), bar.update(counted() - bar.n)
+            bar.set_postfix_str(f"{images:,} images, {rate:.0f}/s, loss G {record['loss_g']:.2f} D {record['loss_d']:.2f}",
+                                refresh=False)
+            logged = (images, seconds)
+
+            # Generators and states; their time, as that of pictures, is not training time
             if keep:
                 refresh()
                 save_generator(run / "snapshots" / f"{images:09d}.safetensors", ema, config, images, seconds, half=True)
@@ -263,6 +321,33 @@ def _train(config, pack, run, device, dtype, hook, progress):
     if stopped == "interrupt":
         tqdm.write(f"Stopped at {images:,} images, with a checkpoint: the same call goes on from here.")
     return Run(run, images, seconds, stopped)
+
+
+def _optimizer(config, module, lr, device):
+    fused, params = device.type in ("cpu", "cuda"), module.parameters()
+    if config.optimizer == "rmsprop":  # it has no fused form
+        return torch.optim.RMSprop(params, lr, weight_decay=config.weight_decay)
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(params, lr, config.momentum, weight_decay=config.weight_decay, fused=fused)
+    return torch.optim.Adam(params, lr, (config.beta1, config.beta2), weight_decay=config.weight_decay, fused=fused)
+
+
+def shrink(x, now):
+    """Real images (B, 3, R, R) at the resolution of a Phase, faded in as the networks' are (Karras et al. 2017)."""
+    if x.shape[-1] > now.resolution:
+        x = avg_pool2d(x, x.shape[-1] // now.resolution)
+    if now.fade < 1:
+        x = interpolate(avg_pool2d(x, 2), scale_factor=2).lerp(x, now.fade)
+    return x
+
+
+def spread(images):
+    """How varied pictures are: mean distance between two of them. uint8 (N, H, W, 3), N at least 2.
+
+    Root mean square over 8x8 regions and colours, in [0, 1]; it falls when modes collapse, and ignores fine noise.
+    """
+    x = adaptive_avg_pool2d(torch.from_numpy(np.asarray(images)).permute(0, 3, 1, 2).float() / 255, 8).flatten(1)
+    return (torch.pdist(x) / x.shape[1] ** 0.5).mean().item()
 
 
 def _due(before, now, times):

@@ -202,10 +202,12 @@ def test_likenesses_do_not_chain(folder):
             assert difference(report.images[row.index], kept[row.match]) < module.DIFFERENT
 
 
-def test_the_result_does_not_depend_on_the_workers(folder):
+def test_the_result_does_not_depend_on_the_workers(folder, monkeypatch):
     for seed in range(30):
         portrait(seed % 20).save(folder / f"{seed:02d}.jpg", quality=60 + seed)
-    one, many = run(folder, workers=1), run(folder, workers=7)
+    many = run(folder)
+    monkeypatch.setattr(module.os, "cpu_count", lambda: 1)
+    one = run(folder)
     assert [vars(r) for r in one.rows] == [vars(r) for r in many.rows]
     assert np.array_equal(one.images, many.images) and one.summary()["duplicate"] == 10
 
@@ -223,9 +225,13 @@ def test_a_thousand_copies_are_no_problem(folder):
 # -- signatures and the search
 
 
-def test_mirrored_signatures_are_those_of_the_mirrored_picture():
+def test_signatures_of_known_pictures():
+    """A ramp that gets brighter to the right: every cell is darker than the next, and nothing varies downwards."""
+    ramp = np.arange(64, dtype=np.uint8)[None, None, :, None].repeat(64, 1).repeat(3, 3) * 4  # (1, 64, 64, 3)
+    one, way_back = signatures(ramp), signatures(ramp[:, :, ::-1])
+    assert one[0, 1] == 2**64 - 1 and way_back[0, 1] == 0
     x = np.stack([np.asarray(portrait(i, 64)) for i in range(5)])
-    assert np.array_equal(signatures(x)[1], signatures(x[:, :, ::-1])[0])
+    assert np.array_equal(signatures(x)[3:], signatures(x[3:])) and len(np.unique(signatures(x), axis=0)) == 5
 
 
 def test_shrink_is_the_area_average():
@@ -283,8 +289,7 @@ def test_without_a_detector_auto_says_so(folder, monkeypatch):
     assert reasons(report)["noise.png"] == "bad-crop" and report.summary()["bad-crop"] < 10
     with pytest.raises(GanlibError, match="cannot be used: it is not there"):
         run(folder, faces="detector")
-    report = run(folder, faces="outlier", keep=["noise.png"])
-    assert reasons(report)["noise.png"] == ""
+    assert run(folder, faces="outlier").settings["faces"] == "found as outliers"
 
 
 @pytest.mark.parametrize("where, trouble", [((0.5, 0.55, 0.6), ""), (None, "no face"), ((0.8, 0.5, 0.6), "off-centre"),
@@ -313,11 +318,25 @@ def test_the_detector_finds_drawn_faces_and_drops_what_is_none(detector, folder)
     assert report.settings["faces"] == "found with the detector animeface"
 
 
-def test_a_detector_that_crashes_is_an_error_not_a_hang(monkeypatch, tmp_path):
-    np.save(tmp_path / "x.npy", np.zeros((1, 32, 32, 3), np.uint8))
+def test_a_detector_that_crashes_is_an_error_not_a_hang(monkeypatch):
     monkeypatch.setenv("PYTHONHASHSEED", "nonsense")  # the worker's Python refuses to start
     with pytest.raises(GanlibError, match="stopped with code"):
-        list(module._ask(tmp_path / "x.npy", [0]))
+        module.find_faces(np.zeros((1, 32, 32, 3), np.uint8))
+
+
+def test_an_interrupt_waits_for_one_part_of_the_pictures_only(monkeypatch):
+    asked = []
+
+    def find_faces(images):
+        asked.append(len(images))
+        time.sleep(0.05)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "detector_trouble", lambda: "")
+    monkeypatch.setattr(module, "find_faces", find_faces)
+    with pytest.raises(KeyboardInterrupt):
+        module.find_bad_crops([module.Row("", 0)] * 9_000, np.zeros((1, 8, 8, 3), np.uint8), "auto", False)
+    assert set(asked) == {200} and len(asked) < 20
 
 
 # -- labels, review, errors
@@ -346,30 +365,30 @@ def test_labels(folder):
 
 def test_bad_labels(folder, tmp_path):
     portrait(0).save(folder / "0.png")
-    with pytest.raises(GanlibError, match="no labels file"):
+    with pytest.raises(GanlibError, match="none.csv cannot be read"):
         run(folder, labels=tmp_path / "none.csv")
-    for rows, match in (([["name", "hair"], ["0.png", "red"]], "expected file"), ([["file"], ["0.png"]], "expected file"),
-                        ([["file", "hair"], ["x.png", "red"]], "No row"), ([], "expected file")):
+    wanted = "expected a CSV with the column file"
+    for rows, match in (([["name", "hair"], ["0.png", "red"]], wanted), ([["file"], ["0.png"]], wanted),
+                        ([["file", "hair"], ["x.png", "red"]], "No row"), ([], wanted)):
         with pytest.raises(GanlibError, match=match):
             run(folder, labels=write_labels(tmp_path, rows))
 
 
-def test_keep_takes_files_back(folder):
-    for name in ("a", "b"):
-        portrait(4).save(folder / f"{name}.png")
-    Image.new("RGB", (80, 80), "white").save(folder / "white.png")
-    (folder / "bad.png").write_text("x")
-    report = run(folder, keep=["b.png", "white.png", "bad.png"])
-    assert reasons(report) == {"a.png": "", "b.png": "", "white.png": "", "bad.png": "unreadable"}
-
-
-def test_bad_folders(tmp_path):
+def test_bad_folders_and_options(tmp_path):
     with pytest.raises(GanlibError, match="no folder"):
         run(tmp_path / "none")
     with pytest.raises(GanlibError, match="holds no image files"):
         run(tmp_path)
-    with pytest.raises(GanlibError, match="fit='stretch'"):
-        run(tmp_path, fit="stretch")
+    for bad in {"fit": "stretch"}, {"faces": "all"}, {"size": 4}:
+        with pytest.raises(GanlibError, match="=.*expected"):
+            run(tmp_path, **bad)
+
+
+def test_nothing_that_can_be_decoded(folder):
+    (folder / "a.png").write_text("x")
+    (folder / "gone.png").symlink_to(folder / "nowhere.png")
+    for faces in "off", "outlier":
+        assert run(folder, faces=faces).summary() == {"unreadable": 2}
 
 
 def test_too_little_space_for_decoding(folder, monkeypatch):
@@ -416,7 +435,6 @@ def test_hidden_files_are_passed_over_and_hidden_parents_are_not(tmp_path):
     portrait(1).save(folder / ".thumbnails" / "b.png")
     portrait(2).save(folder / ".hidden.png")
     assert reasons(run(folder)) == {"a.png": ""}
-# additions for tests/test_clean.py: all pass with clean_review.patch and fail without it (of a_line, the pad case)
 
 
 def test_a_mouth_that_is_gone_is_a_difference_and_blur_is_none():
@@ -442,21 +460,3 @@ def test_a_picture_of_very_many_pixels_is_not_decoded(tmp_path):
 def test_a_line_has_a_reason(tmp_path, fit):
     Image.effect_noise((9_000, 40), 90).save(tmp_path / "x.png")
     assert decode(tmp_path / "x.png", 64, fit)[1] == "aspect"
-
-
-def test_an_interrupt_does_not_wait_for_the_detector(monkeypatch):
-    asked = []
-
-    def slow(path, indices):
-        for i in indices:
-            time.sleep(0.02)
-            asked.append(i)
-            if i == 4:
-                raise KeyboardInterrupt
-            yield i, None
-
-    monkeypatch.setattr(module, "_ask", slow)
-    images = type("Images", (), {"filename": "x"})
-    with pytest.raises(KeyboardInterrupt):
-        module.detect(list(range(1_000)), images, 2, False)
-    assert len(asked) < 50

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from ganlib.config import PRESETS, PROFILES, REPORT_EPOCH, Config, difference, pick_profile, preset
+from ganlib.config import PRESETS, PROFILES, REPORT_EPOCH, Config, Phase, difference, phase, pick_profile, preset
 from ganlib.errors import GanlibError
 
 
@@ -26,7 +26,7 @@ def test_unknown_names_tell_the_nearest():
 @pytest.mark.parametrize("key, value", [
     ("lr_g", 0), ("lr_d", float("nan")), ("batch", 1), ("real_label", 1.1), ("fake_label", -0.1),
     ("resolution", 48), ("beta1", 1), ("first", "both"), ("precision", "fp8"), ("images", -1), ("z_dim", 0),
-    ("batch", "many"), ("flip", "perhaps"), ("batch", 2.5), ("minutes", float("inf")), ("loss", "hinge"),
+    ("batch", "many"), ("flip", "perhaps"), ("batch", 2.5), ("minutes", float("inf")), ("loss", "hinges"),
 ])
 def test_bad_values_are_refused_by_name(key, value):
     with pytest.raises(GanlibError, match=key):
@@ -60,6 +60,61 @@ def test_recipe_and_engine_are_all_of_the_config():
     c = Config()
     assert not c.recipe().keys() & c.engine().keys()
     assert c.recipe() | c.engine() == {k: getattr(c, k) for k in c.__dataclass_fields__}
+
+
+def test_the_rows_have_the_numbers_of_their_sources():
+    def has(name, **values):
+        assert {k: getattr(preset(name), k) for k in values} == values
+
+    has("lsgan", loss="mse", real_label=1, fake_label=0, lr_g=0.0005, lr_d=0.0001, batch=64)
+    has("dcgan-10k", batch=64, lr_g=0.0004, lr_d=0.0004, weight_decay=1e-8, images=640_000)
+    assert preset("dcgan-10k").label_noise > 0 and preset("dcgan-residual").residual
+    has("dcgan-28", resolution=28, values="0..1", loss="bce", optimizer="adam")
+    has("dcgan-28-mse", loss="mse", resolution=28), has("dcgan-28-sgd", optimizer="sgd", values="0..1")
+    has("dcgan-28-rmsprop", optimizer="rmsprop")
+    has("wgan", optimizer="rmsprop", lr_d=5e-5, clip=0.01, d_steps=5, batch=64, loss="wasserstein")
+    has("wgan-gp", penalty="wgan-gp", penalty_weight=10, clip=0, lr_d=0.0001, beta1=0, beta2=0.9, d_norm="layer")
+    has("v1", batch=128, z_dim=128, lr_g=0.0002, lr_d=0.0002, real_label=1, fake_label=0)
+    has("v2", g_act="leaky_relu", d_gate=0), has("v3", real_label=0.9, fake_label=0, d_gate=0.2, g_act="relu")
+    has("v4.1", d_gate=0.1), has("v4.2", d_gate=0.3), has("v4.3", d_gate=0.2, g_gate=4.0, real_label=0.9)
+
+
+def test_a_preset_is_what_differs_from_its_base():
+    for name, row in PRESETS.items():
+        base = Config().to_dict() if "base" not in row else preset(row["base"]).to_dict()
+        base = base["recipe"] | base["engine"]
+        again = [k for k, v in row.items() if k not in ("base", "source", "profiles") and base[k] == v]
+        assert not again, f"{name} repeats {again}"
+
+
+@pytest.mark.parametrize("changes, words", [
+    (dict(loss="hings"), "Did you mean 'hinge'"),
+    (dict(optimizer="adm"), "Did you mean 'adam'"),
+    (dict(penalty="r1"), "d_norm='batch'.*batch norm"),
+    (dict(penalty="wgan-gp", loss="wasserstein"), "d_norm"),
+    (dict(clip=-0.01), "clip=-0.01"),
+    (dict(loss="wasserstein"), "clip=0.0.*weight clipping or a penalty"),
+    (dict(real_label=1.2), "real_label=1.2.*between 0 and 1"),
+    (dict(dropout=1), "dropout"), (dict(d_steps=0), "d_steps"), (dict(d_gate=-1), "d_gate"),
+    (dict(augment="colour"), "Did you mean 'color'"),
+    (dict(residual=True, resolution=28), "residual"),
+    (dict(grow="8:1"), "does not grow"), (dict(model="stylegan", grow="16:1 8:2"), "rising"),
+    (dict(batches="8=3"), "resolution:number"),
+])
+def test_recipes_that_cannot_be(changes, words):
+    with pytest.raises(GanlibError, match=words) as error:
+        Config().replace(**changes)
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_phases_of_growing():
+    c = Config().replace(model="stylegan", grow="8:1 16:3 32:5 64:7", fade_kimg=1, batches="4:128 32:64", batch=32,
+                         rates="16:1.5", resolution=32)
+    assert phase(c, 0) == Phase(4, 1.0, 128, 1.0)
+    assert phase(c, 1_000) == Phase(8, 0.0, 128, 1.0) and phase(c, 1_250).fade == 0.25
+    assert phase(c, 2_999) == Phase(8, 1.0, 128, 1.0) and phase(c, 3_500) == Phase(16, 0.5, 128, 1.5)
+    assert phase(c, 10**9) == Phase(32, 1.0, 64, 1.5)  # not beyond the run's resolution
+    assert phase(Config(), 12_345) == Phase(64, 1.0, 64, 1.0)
 
 
 def test_every_profile_fits_every_preset():

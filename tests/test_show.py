@@ -2,8 +2,8 @@
 import base64
 import io
 import json
+import math
 import shutil
-import sys
 from types import SimpleNamespace
 
 import imageio.v2 as imageio
@@ -19,6 +19,9 @@ from ganlib import data, show
 from ganlib.clean import Row
 from ganlib.config import preset
 from ganlib.errors import GanlibError
+from ganlib.logs import SIGNS, diagnosis
+from ganlib.train import train
+from helpers import make_pack, tiny
 
 
 def pictures(n, size=16, seed=0):
@@ -36,10 +39,10 @@ def records(n, start=0):
             for i, k in enumerate(range(start + 1, start + n + 1))]
 
 
-def write_log(run, lines, tail=""):
+def write_log(run, lines, tail="", row="dcgan", **changes):
     run.mkdir(parents=True, exist_ok=True)
     (run / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + tail)
-    (run / "config.json").write_text(json.dumps(preset("dcgan", images=100_000).to_dict()))
+    (run / "config.json").write_text(json.dumps(preset(row, **({"images": 100_000} | changes)).to_dict()))
     return run
 
 
@@ -93,13 +96,21 @@ def test_grid_says_what_is_wrong(bad):
 
 def test_real_vs_fake_shows_every_pixel_once(tmp_path):
     real, fake = pictures(64, 64, 1), pictures(64, 64, 2)
-    figure = show.real_vs_fake(real, fake)
-    assert [ax.get_title() for ax in figure.axes] == ["Real", "Generated"]
-    figure.savefig(tmp_path / "x.png")
-    shown = np.asarray(Image.open(tmp_path / "x.png").convert("RGB"))
-    assert shown.shape == (530 + 32, 2 * 530 + 20, 3)
-    assert (shown[32:, :530] == np.asarray(show.grid(real))).all()
-    assert (shown[32:, -530:] == np.asarray(show.grid(fake))).all()
+    shown = np.asarray(show.real_vs_fake(real, fake))
+    assert shown.shape == (8 + 30 + 530 + 8, 8 + 2 * (530 + 8), 3)
+    assert (shown[38:-8, 8:538] == np.asarray(show.grid(real))).all()
+    assert (shown[38:-8, 546:-8] == np.asarray(show.grid(fake))).all()
+    assert (shown[8:38, 8:538] == strip("Real", 530)).all() and (shown[8:38, 546:-8] == strip("Generated", 530)).all()
+
+
+def test_side_by_side_brings_all_to_one_size():
+    small, large = pictures(16, 14, 1), pictures(16, 30, 2)  # grids of 66 and 130 pixels, shown at 4 x 130
+    shown = np.asarray(show.side_by_side({"a": small, "b": large}, columns=4))
+    assert shown.shape == (30 + 520 + 16, 2 * 520 + 24, 3)
+    assert (shown[38:-8, 536:-8] == np.asarray(show.grid(large, 4)).repeat(4, 0).repeat(4, 1)).all()
+    corners = [tuple(shown[38 + y, 8 + x]) for y, x in ((20, 20), (500, 500))]  # of the small ones
+    assert corners == [tuple(small[0, 0, 0]), tuple(small[15, 13, 13])]
+    assert show.side_by_side({str(i): large for i in range(5)}).width == 4 * (258 + 8) + 8  # and a second row
 
 
 # -- curves
@@ -141,6 +152,150 @@ def test_curves_of_several_runs_are_named(tmp_path):
     colors = [line.get_color() for line in figure.axes[0].lines]
     assert colors[:4] == [show.BLUE] * 4 and colors[4:8] == [show.RED] * 4
     assert figure.axes[0].lines[3].get_linestyle() == "--"
+
+
+def test_each_loss_has_its_own_axis(tmp_path):
+    critic = [r | {"d_real": 30.0, "d_fake": -12.0} for r in records(20)]
+    run = write_log(tmp_path / "wgan", critic, row="wgan")
+    loss, d = show.curves(run).axes
+    assert [t.get_text() for t in d.get_legend().get_texts()] == ["D(x)", "D(G(z))", "Wasserstein estimate"]
+    assert [line.get_ydata()[7] for line in d.lines[1::2]] == pytest.approx([30, -12, 42])
+    assert d.get_ylim() == pytest.approx((-12 - 5.4, 42 + 5.4)) and loss.get_title("left") == "Loss"
+    for row in ("lsgan", "sngan", "rpgan"):
+        d = show.curves(write_log(tmp_path / row, critic, row=row)).axes[1]
+        assert d.get_title("left") == "D's score" and d.get_ylim() == pytest.approx((-12 - 4.2, 30 + 4.2))
+        assert len(d.lines) == 4  # two curves and no line at 0.5
+    d = show.curves(write_log(tmp_path / "minimax", records(20), loss="minimax")).axes[1]
+    assert d.get_title("left") == "D's answer" and d.get_ylim() == (0, 1)
+
+
+def test_runs_of_different_losses_are_drawn_in_rows(tmp_path):
+    runs = [write_log(tmp_path / name, [r | {"loss_g": r["loss_g"] * f} for r in records(20)], **c) for name, f, c in (
+        ("dcgan", 1, {}), ("wgan", 1000, {"row": "wgan"}), ("minimax", 1, {"loss": "minimax"}))]
+    figure = show.curves(*runs)
+    titles = [ax.get_title("left") for ax in figure.axes]
+    assert titles == ["Loss (bce, minimax)", "D's answer", "Loss (wasserstein)", "Critic"]
+    assert figure.axes[0].get_ylim()[1] < 5 and figure.axes[2].get_ylim()[1] > 4000  # neither flattens the other
+    assert [len(ax.lines) for ax in figure.axes] == [8, 9, 4, 6]
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["dcgan", "wgan", "minimax"]
+    assert {line.get_color() for line in figure.axes[2].lines} == {show.RED}  # as in the legend
+
+
+# -- indicators
+
+
+def full(n, **values):
+    """Records with all keys; diversity in every fourth."""
+    more = {"d_fake_g": 0.1, "accuracy": 0.9, "grad_g": 3.0, "grad_d": 0.5} | values
+    return [r | {k: v[i] if isinstance(v, list) else v for k, v in more.items() if k != "diversity" or i % 4 == 3}
+            for i, r in enumerate(records(n))]
+
+
+def test_indicators_show_what_the_log_has(tmp_path):
+    title = lambda figure: [ax.get_title("left").split(" (")[0] for ax in figure.axes]  # noqa: E731
+    run = write_log(tmp_path / "run", full(40, diversity=[i / 40 for i in range(40)]))
+    accuracy, gradient, diversity, answers = show.indicators(run, out=tmp_path / "i.png").axes
+    assert accuracy.get_ylim()[0] == 0 and accuracy.lines[0].get_ydata()[3] == 0.9
+    assert gradient.get_yscale() == "log" and [line.get_ydata()[3] for line in gradient.lines[::2]] == [3.0, 0.5]
+    assert diversity.lines[0].get_xdata().tolist() == list(range(4, 41, 4))
+    assert diversity.lines[0].get_ydata() == pytest.approx(np.arange(3, 40, 4) / 40)
+    assert [line.get_ydata()[3] for line in answers.lines[::2]] == [0.1, 0.2]  # of G's update, of D's
+    assert Image.open(tmp_path / "i.png").size == (1000, 690)
+    gated = write_log(tmp_path / "gated", full(40, skipped_d=0.75), row="v3")
+    assert title(show.indicators(gated)) == [
+        "D's accuracy", "Gradient norm", "D(G(z)) in the update of", "Updates skipped"]
+    same = write_log(tmp_path / "same", full(40, d_fake_g=0.2))  # G first: both updates see the same D
+    assert title(show.indicators(same)) == ["D's accuracy", "Gradient norm"]
+    critic = write_log(tmp_path / "wgan-gp", full(40, penalty=0.3), row="wgan-gp")
+    mixed = show.indicators(run, critic)
+    assert title(mixed) == ["D's accuracy", "Gradient norm", "Diversity", "Penalty"]
+    assert [t.get_text() for t in mixed.legends[0].get_texts()] == ["run", "wgan-gp"]
+
+
+def test_indicators_of_an_old_log(tmp_path):
+    figure = show.indicators(write_log(tmp_path, records(40)))
+    assert figure.axes == [] and "no indicators" in figure.texts[0].get_text()
+
+
+# -- diagnosis
+
+FAULTS = {  # what stands in the second half of the log, and the preset's row
+    "healthy": ({}, "dcgan"),
+    "the losses exploded": ({"loss_g": 1e6}, "dcgan"),
+    "the critic's scores explode": ({"d_real": 2000.0, "d_fake": -1500.0}, "wgan"),
+    "the gate never lets D through": ({"skipped_d": 1.0}, "v3"),
+    "the gate never lets G through": ({"skipped_g": 1.0}, "v4.3"),
+    "the discriminator has won": ({"d_real": 0.895, "d_fake": 0.105, "accuracy": 0.999}, "dcgan"),
+    "samples are collapsing": ({"diversity": 0.4}, "dcgan"),
+    "the generator has won: D has no opinion": ({"d_real": 0.5, "d_fake": 0.49, "accuracy": 0.52}, "dcgan"),
+}
+
+
+@pytest.mark.parametrize("state", FAULTS)
+def test_diagnosis_of_a_log(tmp_path, state):
+    values, row = FAULTS[state]
+    log = full(40, diversity=0.8)
+    log[20:] = [r | {k: v for k, v in values.items() if k in r or k != "diversity"} for r in log[20:]]
+    found = diagnosis(write_log(tmp_path / "one", log, row=row))
+    assert found.state == state and len(found.rows) == 1
+    assert str(found).startswith(f"one: {state}. ") and "\n  Try: " in str(found) and "nan" not in str(found)
+    color = next(c for name, c, *_ in SIGNS if name == state)
+    assert found._repr_html_().startswith(f'<div style="border-left: 8px solid {color}')
+    # the same at the start of a run that mends is nothing to warn of
+    log = full(80, diversity=0.8)
+    log[:20] = [r | {k: v for k, v in values.items() if k in r or k != "diversity"} for r in log[:20]]
+    assert diagnosis(write_log(tmp_path / "mended", log, row=row)).state == "healthy"
+
+
+def test_diagnosis_numbers_by_hand(tmp_path):
+    log = full(40, diversity=[1.0] * 20 + [0.5] * 20, loss_g=[1.0] * 20 + [2.0] * 10 + [3.0] * 10)
+    found = diagnosis(write_log(tmp_path, log))
+    assert found.rows[0][2] == "The fixed samples are 50% as varied as the data (at best 100%)."
+    won = [r | {"d_real": 0.9, "d_fake": 0.1, "accuracy": 0.99} for r in log]
+    found = diagnosis(write_log(tmp_path, won))
+    assert "99.0% of pairs apart, with little doubt; G's loss is 3.00 (2.00 before)" in str(found)
+    # how near D is to its targets depends on them: 0.9 and 0.1 are met above, hard labels by four fifths
+    assert diagnosis(write_log(tmp_path, won, row="v1")).state == "samples are collapsing"
+
+
+@pytest.mark.parametrize("row, loss_d, won", [("sngan", 0.1, True), ("sngan", 0.5, False),
+                                              ("rpgan", 0.03, True), ("rpgan", 0.2, False), ("wgan", 0.0, False)])
+def test_diagnosis_without_labels_goes_by_the_loss(tmp_path, row, loss_d, won):
+    log = full(40, diversity=0.8, loss_d=loss_d, d_real=3.0, d_fake=-3.0, accuracy=0.999)
+    assert diagnosis(write_log(tmp_path, log, row=row)).state == ("the discriminator has won" if won else "healthy")
+
+
+def test_diagnosis_of_old_short_and_broken_logs(tmp_path):
+    assert diagnosis(write_log(tmp_path, records(40))).state == "healthy"
+    equal = [r | {"d_real": 0.5, "d_fake": 0.5} for r in records(40)]
+    assert "D tells 50%" in str(diagnosis(write_log(tmp_path, equal)))
+    assert diagnosis(write_log(tmp_path, full(5))).state == "too early to tell"
+    assert diagnosis(write_log(tmp_path, full(40, diversity=0.1))).state == "samples are all alike so far"
+    late = [r | {"images": 5 * r["images"]} for r in full(40, diversity=0.1)]
+    assert diagnosis(write_log(tmp_path, late)).state == "samples are collapsing"
+    broken = full(40)
+    broken[10]["loss_d"] = math.nan
+    assert diagnosis(write_log(tmp_path, broken)).state == "the losses exploded"
+    assert len(show.curves(tmp_path).axes[0].lines[2].get_xdata()) == 39  # and it can still be drawn
+    with pytest.raises(GanlibError, match="No training record"):
+        diagnosis(write_log(tmp_path, [START]))
+
+
+RUNS = {  # real runs, made to fail in seconds: preset and changes
+    "the discriminator has won": ("dcgan", dict(lr_d=0.01, lr_g=1e-5, images=4_800)),
+    "the generator has won: D has no opinion": ("dcgan", dict(lr_d=1e-6, lr_g=0.01, batch=128, images=10_240)),
+    "the gate never lets D through": ("v3", dict(d_gate=5.0, images=1_600)),
+    "the critic's scores explode": ("wgan", dict(clip=10.0, lr_d=0.005, images=6_400)),
+}
+
+
+@pytest.mark.parametrize("state", RUNS)
+def test_diagnosis_of_runs_made_to_fail(tmp_path, state):
+    row, changes = RUNS[state]
+    config = preset(row, **(tiny(batch=32, log_images=160, frames=3).engine() | dict(
+        resolution=32, width=4, z_dim=8, batch=32) | changes))
+    found = diagnosis(train(config, make_pack(tmp_path / "pack", 64), tmp_path / "run", progress=False))
+    assert found.state == state
 
 
 def test_spikes_do_not_flatten_the_curve(tmp_path):
@@ -217,6 +372,17 @@ def test_gif_frames_order_labels_and_durations(tmp_path):
     assert durations == [1500] + [500] * 11 + [2000]  # 1.5 + 11 x 0.5 + 2 = 9 s
 
 
+def test_gif_says_how_far_a_growing_run_is(tmp_path, monkeypatch):
+    log = [r | {"resolution": 16, "fade": fade} for r, fade in zip(records(2), (0.4, 1.0))]
+    run = write_samples(write_log(tmp_path, log), 3)
+    found = [frame for frame, _ in frames(show.gif(run, tmp_path / "x.gif", include_real=False))]
+    for frame, text in zip(found, ("0 images seen", "1,000 images seen, 16x16, fade 0.4", "2,000 images seen, 16x16")):
+        assert np.abs(frame[:30] - strip(text, frame.shape[1])).mean() < 2, text
+    monkeypatch.setattr(show, "STEPS", [(1, 1, 64)])  # one picture only, and still all of the text
+    show.gif(run, tmp_path / "x.gif")
+    assert frames(tmp_path / "x.gif")[1][0].shape[1] >= ImageFont.load_default(18).getlength(text) + 12
+
+
 def test_gif_without_the_real_images(tmp_path):
     run = write_samples(tmp_path / "run", 3)
     found = frames(show.gif(SimpleNamespace(path=run), tmp_path / "x.gif", include_real=False))
@@ -260,7 +426,7 @@ def test_mp4(tmp_path, monkeypatch):
         found = [np.asarray(frame).astype(int) for frame in video]
     assert len(found) == 100  # 1.5 + 3 x 0.5 + 2 = 5 s of 20 frames
     assert np.abs(found[10][60, 60] - 20).max() < 16 and np.abs(found[-1][60, 60] - SHADES[3]).max() < 16
-    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    monkeypatch.setattr(show.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(GanlibError, match="pip install imageio-ffmpeg"):
         show.gif(run, tmp_path / "y.mp4")
 
@@ -287,7 +453,7 @@ def test_live_updates_one_panel_seldom(tmp_path, monkeypatch):
     notebook, run = Notebook(monkeypatch), write_samples(write_log(tmp_path, records(5)), 2)
     hook = show.live(run, every=5.0)
     drawn = []
-    monkeypatch.setattr(hook, "panel", lambda: drawn.append(notebook.now) or Image.new("RGB", (8, 8)))
+    monkeypatch.setattr(hook, "panel", lambda: drawn.append(notebook.now) or show.Figure((1, 1), dpi=8))
     for second in range(7200):  # two hours, a record each second
         notebook.now = float(second)
         hook({"images": second})
@@ -306,19 +472,17 @@ def test_live_panel_shows_curves_and_the_newest_grid(tmp_path, monkeypatch):
     show.live(run)(records(40)[-1])
     shown = notebook.panels[0]
     assert (shown.width, shown.height) == (1000, 570) and shown.data[:4] == b"\x89PNG"
-    panel = np.asarray(show.live(run).panel())
+    panel = np.asarray(Image.open(io.BytesIO(shown.data)).convert("RGB"))
     assert (panel[190, 600] == SHADES[2]).all()  # grid number 2 is the newest
     colors = {tuple(c) for c in panel[:, :470].reshape(-1, 3).tolist()}
     assert {(0, 114, 178), (213, 94, 0), (0, 158, 115), (168, 81, 138)} <= colors  # the four lines
 
 
-def test_live_says_where_the_run_is(tmp_path):
-    run = write_log(tmp_path, records(40))
-    line = show._where(run, records(40)[-1])  # 60,000 images at 125 a second are left: 8 minutes
+def test_live_says_where_the_run_is():
+    line = show._where(preset("dcgan", images=100_000), records(40)[-1])  # 60,000 left, 125/s: 8 minutes
     for part in ("40,000 images seen", "125 images/s", "08:00 left", "loss G 2.00   D 0.61"):
         assert part in line
-    (run / "config.json").write_text(json.dumps(preset("dcgan", minutes=10).to_dict()))
-    assert "04:40 left" in show._where(run, records(40)[-1])  # 320 of 600 seconds are spent
+    assert "04:40 left" in show._where(preset("dcgan", minutes=10), records(40)[-1])  # 320 of 600 seconds are spent
 
 
 def test_live_is_silent_outside_a_notebook(tmp_path, monkeypatch):
@@ -433,5 +597,5 @@ def test_in_a_real_kernel(tmp_path):
     assert all(len(outputs) == 1 for outputs in (curves, grid, review, gif))
     assert all(isinstance(bundle["image/png"], str) and len(bundle["image/png"]) > 100 for bundle in bundles)
     assert bundles[0]["image/png"].strip() == base64.b64encode(
-        show._bytes(show.live(run).panel().save, compress_level=1)).decode()  # the last state stands there
+        show._bytes(show.live(run).panel().savefig)).decode()  # the last state stands there
     assert "application/vnd.jupyter.widget-view+json" in bundles[3] and "image/gif" in gif[0].data

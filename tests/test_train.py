@@ -43,8 +43,11 @@ def test_a_run_leaves_the_files_of_the_contract(pack, tmp_path):
     assert steps == seen and steps[-1]["images"] == 160
     assert {r["images"] for r in steps} >= {32, 64, 96, 128, 160}  # every log_images
     for r in steps:
-        assert r.keys() == {"images", "train_seconds", "loss_g", "loss_d", "d_real", "d_fake", "images_per_second"}
-        assert 0 < r["d_real"] < 1 and 0 < r["d_fake"] < 1
+        keys = {"images", "train_seconds", "loss_g", "loss_d", "d_real", "d_fake", "d_fake_g", "accuracy", "grad_g",
+                "grad_d", "images_per_second"}
+        assert keys <= r.keys() <= keys | {"diversity"}
+        assert 0 < r["d_real"] < 1 and 0 < r["d_fake"] < 1 and 0 <= r["accuracy"] <= 1 and r["grad_g"] > 0
+    assert [r["images"] for r in steps if "diversity" in r] == [48, 160]  # of the snapshots
     assert log[0]["precision"] == "float32" and log[0]["engine"]["images"] == 160
     assert sorted(p.name for p in (run / "samples").iterdir()) == [
         "000000000.png", "000000048.png", "000000160.png", "real.png"]

@@ -1,0 +1,206 @@
+"""The seeds' claims on what helps and what hurts, tested on real faces: three random seeds, equal images seen.
+
+    python tests/benchmarks/claims.py PACK32 PACK28 [--jobs 2]    run what is missing; call it again to go on
+    python tests/benchmarks/claims.py                             the tables, from claims.json beside this file
+
+PACK32 and PACK28: packs of the same faces at 32x32 and 28x28, as `ganlib data ARCHIVE PACK --size 32` makes them.
+Every run is a folder under data/runs/claims and resumes; its result goes into claims.json when it is finished.
+All of a kind: narrow networks (width 32, bf16), IMAGES images seen, 4,096 samples of the averaged generator for
+FD-lite against all real images.
+"""
+import argparse
+import json
+import multiprocessing
+import os
+import statistics
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+RESULTS = Path(__file__).with_suffix(".json")
+IMAGES, SEEDS, SAMPLES, WIDTH = 200_000, (0, 1, 2), 4_096, 32
+
+# name: (preset, what differs from it)
+ARMS = {
+    "dcgan": ("dcgan", {}),
+    "dcgan, hard labels": ("dcgan", dict(real_label=1, fake_label=0)),
+    "dcgan, equal rates": ("dcgan", dict(lr_g=0.0002, lr_d=0.0002)),
+    "lsgan": ("lsgan", {}),
+    "dcgan-10k": ("dcgan-10k", {}),
+    "dcgan-10k, no decay": ("dcgan-10k", dict(weight_decay=0)),
+    "dcgan-10k, no noise": ("dcgan-10k", dict(label_noise=0)),
+    "dcgan-residual": ("dcgan-residual", {}),
+    "dcgan-28": ("dcgan-28", {}),
+    "dcgan-28-rmsprop": ("dcgan-28-rmsprop", {}),
+    "dcgan-28-sgd": ("dcgan-28-sgd", {}),
+    "dcgan-28-mse": ("dcgan-28-mse", {}),
+    "wgan": ("wgan", {}),
+    "wgan-gp": ("wgan-gp", {}),
+    "v1": ("v1", {}),
+    "v1, gate 0.2": ("v1", dict(d_gate=0.2)),
+    "v2": ("v2", {}),
+    "v3": ("v3", {}),
+    "v3, no gate": ("v3", dict(d_gate=0)),
+    "v4.1": ("v4.1", {}),
+    "v4.2": ("v4.2", {}),
+    "v4.3": ("v4.3", {}),
+}
+
+# (claim, where it is made, the arm that should be better, the other one, measure, "lower" or "higher" is better)
+CLAIMS = [
+    ("LSGAN's pictures are worse than DCGAN's", "report, table 1", "dcgan", "lsgan", "fd", "lower"),
+    ("LSGAN's pictures vary less", "report, 5.2", "dcgan", "lsgan", "diversity", "higher"),
+    ("LSGAN is more stable", "report, 5.2", "lsgan", "dcgan", "swing", "lower"),
+    ("Fuzzy labels make D weaker", "report, 4.1", "dcgan", "dcgan, hard labels", "accuracy", "lower"),
+    ("Fuzzy labels make better pictures", "report, 4.1", "dcgan", "dcgan, hard labels", "fd", "lower"),
+    ("D should learn more slowly than G", "report, 4.1", "dcgan", "dcgan, equal rates", "fd", "lower"),
+    ("Weight decay of 1e-8 keeps the weights small", "002", "dcgan-10k", "dcgan-10k, no decay", "weights", "lower"),
+    ("Normal noise on the labels helps", "002", "dcgan-10k", "dcgan-10k, no noise", "fd", "lower"),
+    ("Residual blocks would help", "002", "dcgan-residual", "dcgan-10k", "fd", "lower"),
+    ("Adam is better than RMSprop", "003, after Radford et al.", "dcgan-28", "dcgan-28-rmsprop", "fd", "lower"),
+    ("Adam is better than SGD", "003, after Radford et al.", "dcgan-28", "dcgan-28-sgd", "fd", "lower"),
+    ("Cross-entropy is better than squared error", "003, after Radford et al.", "dcgan-28", "dcgan-28-mse", "fd",
+     "lower"),
+    ("The Wasserstein loss is worth a try", "003", "wgan", "dcgan", "fd", "lower"),
+    ("A gradient penalty is better than clipping", "003's next step", "wgan-gp", "wgan", "fd", "lower"),
+    ("LeakyReLU in the generator collapses", "004, v2", "v1", "v2", "diversity", "higher"),
+    ("LeakyReLU in the generator makes worse pictures", "004, v2", "v1", "v2", "fd", "lower"),
+    ("One-sided smoothing helps", "004, v3", "v3, no gate", "v1", "fd", "lower"),
+    ("A gate on D stabilises", "004, v3", "v1, gate 0.2", "v1", "swing", "lower"),
+    ("A gate on D makes better pictures", "004, v3", "v1, gate 0.2", "v1", "fd", "lower"),
+    ("A lower gate of 0.1 is better than 0.2", "004, v4.1", "v4.1", "v3", "fd", "lower"),
+    ("A higher gate of 0.3 is better than 0.2", "004, v4.2", "v4.2", "v3", "fd", "lower"),
+    ("G should learn only while its loss is above 4", "004, v4.3", "v4.3", "v3", "fd", "lower"),
+]
+
+
+def one(arm, seed, packs, folder):
+    """Train one arm with one seed (or go on with it), and measure it."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    import torch
+
+    from ganlib.checkpoint import build_networks, load_generator
+    from ganlib.config import Config, preset
+    from ganlib.data import load_pack
+    from ganlib.metrics import features, frechet
+    from ganlib.metrics import statistics as mean_and_covariance
+    from ganlib.sample import sample
+    from ganlib.show import read_log
+    from ganlib.train import train
+
+    torch.set_num_threads(1)
+    name, changes = ARMS[arm]
+    values = dict(resolution=32, width=WIDTH, images=IMAGES, seed=seed, log_images=2_000, frames=20, generators=0,
+                  minutes=0, checkpoint_minutes=2, device="cpu", precision="bf16")
+    if name.startswith("dcgan-28"):
+        values["resolution"] = 28
+    pack = load_pack(packs[values["resolution"]])
+    run = folder / f"{arm.replace(', ', '-').replace(' ', '-')}-{seed}"
+    result = train(preset(name, **(values | changes)), pack, run, progress=False)
+    records, events = read_log(run)
+    late = [r for r in records if r["images"] > IMAGES / 2]
+    losses = [r["loss_g"] for r in late]
+    G = load_generator(run)
+    fake = mean_and_covariance(features(sample(G, SAMPLES, seed=1), progress=False))
+    fd = frechet(fake, real_statistics(pack, folder))
+    weights = sum(p.square().sum().item() for p in G.parameters()) ** 0.5
+    return {"arm": arm, "seed": seed, "pack": pack.hash, "images": result.images,
+            "train_seconds": round(result.train_seconds, 1), "fd": round(fd, 2),
+            "diversity": [r["diversity"] for r in records if "diversity" in r][-1],
+            "swing": round(statistics.stdev(losses) / abs(statistics.mean(losses)), 4),
+            "accuracy": round(statistics.mean(r["accuracy"] for r in late), 4),
+            "weights": round(weights, 3),
+            "skipped_d": round(statistics.mean(r.get("skipped_d", 0) for r in records), 4),
+            "skipped_g": round(statistics.mean(r.get("skipped_g", 0) for r in records), 4)}
+
+
+def real_statistics(pack, folder):
+    """Mean and covariance of the features of all real images, computed once."""
+    import numpy as np
+
+    from ganlib.metrics import features, statistics
+
+    path = folder / f"real-{pack.hash}.npz"
+    if not path.exists():
+        mu, sigma = statistics(features(pack.images, progress=False))
+        part = path.with_suffix(f".{os.getpid()}.npz")
+        np.savez(part, mu=mu, sigma=sigma)
+        part.replace(path)
+    with np.load(path) as file:
+        return file["mu"], file["sigma"]
+
+
+def run_all(packs, jobs):
+    from ganlib.fetch import data_dir
+
+    folder = data_dir() / "runs" / "claims"
+    done = load()
+    missing = [(arm, seed) for seed in SEEDS for arm in ARMS if (arm, seed) not in done]
+    print(f"{len(done)} of {len(ARMS) * len(SEEDS)} runs are done")
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        futures = [pool.submit(one, arm, seed, packs, folder) for arm, seed in missing]
+        for future in as_completed(futures):
+            row = future.result()
+            done[row["arm"], row["seed"]] = row
+            rows = [done[key] for key in sorted(done, key=lambda k: (list(ARMS).index(k[0]), k[1]))]
+            part = RESULTS.with_suffix(".part")
+            part.write_text(json.dumps({"images": IMAGES, "samples": SAMPLES, "width": WIDTH, "rows": rows}, indent=1))
+            part.replace(RESULTS)
+            print(f"{len(done)}: {row}", flush=True)
+
+
+def load():
+    if not RESULTS.exists():
+        return {}
+    return {(row["arm"], row["seed"]): row for row in json.loads(RESULTS.read_text())["rows"] if row["arm"] in ARMS}
+
+
+def values_of(done, arm, key):
+    return [row[key] for (name, _), row in done.items() if name == arm]
+
+
+def verdict(better, worse, direction):
+    """Held, did not hold (the other way round), or too close to call: a difference below two standard errors."""
+    if min(len(better), len(worse)) < 3:
+        return "not run yet", 0.0, 0.0
+    gain = statistics.mean(worse) - statistics.mean(better)
+    gain = gain if direction == "lower" else -gain
+    error = (statistics.variance(better) / len(better) + statistics.variance(worse) / len(worse)) ** 0.5
+    word = "too close to call" if abs(gain) < 2 * error else "held" if gain > 0 else "did not hold"
+    return word, gain, error
+
+
+def tables(done):
+    """Markdown: the claims with their verdicts, and all arms."""
+    def show(values):
+        if not values:
+            return ""
+        spread = f" ± {statistics.stdev(values):.3g}" if len(values) > 1 else ""
+        return f"{statistics.mean(values):.4g}{spread}"
+
+    lines = ["| claim | made in | measure | with | without | verdict |", "|---|---|---|---|---|---|"]
+    for claim, where, better, other, key, direction in CLAIMS:
+        a, b = values_of(done, better, key), values_of(done, other, key)
+        lines.append(f"| {claim} | {where} | {key} ({direction} is better) | {better}: {show(a)} | "
+                     f"{other}: {show(b)} | {verdict(a, b, direction)[0]} |")
+    lines += ["", "| recipe | FD-lite | diversity | swing of L_G | D's accuracy | skipped updates of D, of G | s |",
+              "|---|---|---|---|---|---|---|"]
+    for arm in sorted(ARMS, key=lambda arm: statistics.mean(values_of(done, arm, "fd") or [9e9])):
+        cells = [show(values_of(done, arm, k)) for k in ("fd", "diversity", "swing", "accuracy")]
+        gates = [statistics.mean(values_of(done, arm, k) or [0]) for k in ("skipped_d", "skipped_g")]
+        seconds = statistics.mean(values_of(done, arm, "train_seconds") or [0])
+        lines.append(f"| {arm} | {' | '.join(cells)} | {gates[0]:.0%}, {gates[1]:.0%} | {seconds:.0f} |")
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("packs", nargs="*", metavar="PACK", help="PACK32 PACK28")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at the same time, one thread each")
+    args = parser.parse_args()
+    if args.packs:
+        run_all(dict(zip((32, 28), args.packs)), args.jobs)
+    print(tables(load()))
+
+
+if __name__ == "__main__":
+    main()
