@@ -1,5 +1,6 @@
 """The verbs of the notebooks from a shell, for long runs: python -m ganlib, or ganlib."""
 import argparse
+import io
 import sys
 from pathlib import Path
 
@@ -46,9 +47,8 @@ def _sample(args):
     out, source = Path(args.out), find_generator(args.run)
     if out.suffix != ".npy" and (out.is_file() or out.suffix and not out.is_dir()):
         raise GanlibError(f"OUT={out}: expected a name ending in .npy, or a folder for PNGs.")
-    images = sample(load_generator(source), args.n, args.seed)
+    images = sample(load_generator(source), args.n, args.seed, args.psi)
     if out.suffix == ".npy":
-        import io
         buffer = io.BytesIO()
         np.save(buffer, images)
         write_atomic(out, buffer.getvalue())
@@ -57,6 +57,31 @@ def _sample(args):
         for i, image in enumerate(images):
             Image.fromarray(image).save(out / f"seed{args.seed}-{i:05d}.png")
     print(f"{out}: {args.n} images of {images.shape[1]}x{images.shape[2]} from {source}")
+
+
+def _mix(args):
+    from .checkpoint import load_generator, write_atomic
+    from .sample import mixing_sheet
+
+    if Path(args.out).suffix.lower() != ".png":
+        raise GanlibError(f"OUT={args.out}: expected a name that ends in .png.")
+    sheet = mixing_sheet(load_generator(args.run), args.rows, args.cols, args.layers, args.psi)
+    buffer = io.BytesIO()
+    sheet.save(buffer, "png")
+    write_atomic(args.out, buffer.getvalue())
+    print(f"{args.out}: {args.layers} layers from the faces across, the others from those down")
+
+
+def _walk(args):
+    from .checkpoint import load_generator
+    from .sample import generate, movie, seed_latents, styles, walk
+
+    G = load_generator(args.run)
+    points = seed_latents(G, args.seeds)
+    if hasattr(G, "mapping") or args.psi != 1:  # straight in w, where faces change more evenly
+        points = styles(G, points, args.psi)
+    movie(args.out, generate(G, walk(points, args.frames, loop=args.loop)))
+    print(f"{args.out}: {args.frames} frames")
 
 
 def _evaluate(args):
@@ -123,7 +148,26 @@ def main(argv=None):
     p.add_argument("out", help="OUT.npy (uint8 N,H,W,3) or a folder for PNGs")
     p.add_argument("--n", type=int, default=64)
     p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--psi", type=float, default=1.0, help="truncation of a style-based generator: 0 is the mean face")
     p.set_defaults(run_verb=_sample)
+
+    p = verbs.add_parser("mix", help="the table of style mixing: what faces across give to faces down")
+    p.add_argument("run", help="of a style-based model: a run folder, a generator file or a shipped generator's name")
+    p.add_argument("out", help="OUT.png")
+    p.add_argument("--rows", default="1,2,3,4", metavar="SEEDS", help="faces down (default 1,2,3,4)")
+    p.add_argument("--cols", default="5,6,7,8,9,10", metavar="SEEDS", help="faces across (default 5,6,7,8,9,10)")
+    p.add_argument("--layers", default="coarse", help="from the faces across: coarse (default), middle or fine")
+    p.add_argument("--psi", type=float, default=1.0)
+    p.set_defaults(run_verb=_mix)
+
+    p = verbs.add_parser("walk", help="a walk from face to face as a GIF or MP4")
+    p.add_argument("run", help="a run folder, a generator file or a shipped generator's name")
+    p.add_argument("out", help="OUT.gif or OUT.mp4")
+    p.add_argument("--seeds", default="1,2,3", help="the faces on the way (default 1,2,3)")
+    p.add_argument("--frames", type=int, default=60, help="in all, 20 a second (default 60)")
+    p.add_argument("--loop", action="store_true", help="back to the first face")
+    p.add_argument("--psi", type=float, default=1.0)
+    p.set_defaults(run_verb=_walk)
 
     p = verbs.add_parser("evaluate", help="one table of the quality of runs, against the real images of a pack")
     p.add_argument("pack")

@@ -33,15 +33,20 @@ def build_networks(config):
 
 
 def _style_based(config):
+    def widths(width, top):
+        return [min(width * top // 2**i, config.max_width) for i in range(2, top.bit_length())]  # from 4x4 to top x top
+
     latent = config.z_dim, config.w_dim, config.mapping_layers, config.mixing
-    top = config.resolution // (1 if config.model == "stylegan" else config.patch)  # channels from 4x4 up to here
-    widths = [min(config.width * top // size, config.max_width) for size in (4, 8, 16, 32, 64, 128, 256) if size <= top]
     if config.model == "stylegan":
-        return stylegan.Generator(config.resolution, widths, *latent), stylegan.Discriminator(config.resolution, widths)
-    G = stylegan.FastGenerator(config.resolution, widths, *latent, patch=config.patch)
+        channels = widths(config.width, config.resolution)
+        return (stylegan.Generator(config.resolution, channels, *latent),
+                stylegan.Discriminator(config.resolution, channels))
+    top = config.resolution // config.patch
+    G = stylegan.FastGenerator(config.resolution, widths(config.width, top), *latent, patch=config.patch)
     if config.model == "stylegan-projected":
         return G, stylegan.ProjectedDiscriminator(config.resolution)
-    return G, stylegan.FastDiscriminator(config.resolution, widths, config.layers, config.patch)
+    channels = widths(config.d_width or config.width, top)
+    return G, stylegan.FastDiscriminator(config.resolution, channels, config.layers, config.patch)
 
 
 def write_atomic(path, data):

@@ -47,7 +47,8 @@ class Recipe:
     w_dim: int = 512  # style-based: size of w
     mapping_layers: int = 8
     mixing: float = 0.9  # probability of mixing regularisation
-    layers: int = 1  # convolutions per resolution in the fast pair's D
+    d_width: int = 0  # D's width in the fast pair; 0: as G's
+    layers: int = 2  # convolutions per resolution in the fast pair's D
     patch: int = 2  # side of the patches of pixels that the fast pair unfolds from channels
     # progressive growing
     grow: str = ""  # "8:150 16:450": from so many thousand images on that resolution is faded in; "" is off
@@ -294,6 +295,11 @@ PRESETS = {
         base="dcgan", source="Miyato et al. 2018, with the hinge loss",
         loss="hinge", spectral_norm=True, d_norm="none", lr_g=0.0002, lr_d=0.0002, first="d",
     ),
+    "rpgan": dict(
+        base="dcgan", source="Huang et al. 2024: relativistic pairing with R1 and R2",
+        loss="relativistic", penalty="r1r2", penalty_weight=1, d_norm="none", lr_g=0.0002, lr_d=0.0002, beta1=0,
+        beta2=0.99, first="d",
+    ),
     # Style-based. L_D is half of the sum here, so a penalty_weight of 5 is the published gamma of 10
     "stylegan": dict(
         source=f"{REPORT}, sec. 6; Karras et al. 2017, 2018, with a schedule for millions instead of 25 million images",
@@ -306,10 +312,18 @@ PRESETS = {
                   "cpu": dict(z_dim=128, w_dim=128, width=32, max_width=128, grow="8:5 16:12 32:20 64:30", fade_kimg=4,
                               penalty_every=8)},
     ),
-    "rpgan": dict(
-        base="dcgan", source="Huang et al. 2024: relativistic pairing with R1 and R2",
-        loss="relativistic", penalty="r1r2", penalty_weight=1, d_norm="none", lr_g=0.0002, lr_d=0.0002, beta1=0,
-        beta2=0.99, first="d",
+    "stylegan-fast": dict(
+        source="Karras et al. 2019 (scaled convolutions, skip and residual networks), with widths for two CPU cores",
+        model="stylegan-fast", z_dim=256, w_dim=256, mapping_layers=4, max_width=256, d_width=48, batch=32,
+        lr_g=0.002, lr_d=0.002, beta1=0, beta2=0.99, real_label=1, fake_label=0, first="d", penalty="r1",
+        penalty_weight=1, penalty_every=8,
+        profiles={"smoke": dict(z_dim=32, w_dim=32, max_width=16, d_width=8), "cpu": dict(width=64)},
+    ),
+    "stylegan-projected": dict(
+        base="stylegan-fast", source="Sauer et al. 2021: D on frozen EfficientNet-Lite0 features",
+        model="stylegan-projected", loss="hinge", penalty="none", d_width=0, batch=64,
+        augment="color,translation,cutout",
+        profiles={"smoke": dict(z_dim=32, w_dim=32, max_width=16), "cpu": dict(width=64)},
     ),
 }
 

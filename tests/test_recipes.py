@@ -13,7 +13,7 @@ from ganlib.config import PRESETS, Phase, preset
 from ganlib.sample import sample
 from ganlib.train import shrink, spread, train
 
-SMALL = dict(resolution=32, width=4, max_width=8, z_dim=8, w_dim=8, batch=16, images=160, minutes=0, log_images=32, frames=2,
+SMALL = dict(resolution=32, width=4, max_width=8, z_dim=8, w_dim=8, d_width=4, batch=16, images=160, minutes=0, log_images=32, frames=2,
              generators=0, device="cpu", precision="fp32", batches="", grow="")
 GROWING = dict(grow="8:0.032 16:0.096 32:0.16", fade_kimg=0.064, batches="4:16 32:8")
 
