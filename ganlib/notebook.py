@@ -82,7 +82,8 @@ def get_pack(source, profile, size=64):
         part.replace(path)
     if (path / "pack.json").exists():
         return load_pack(path)
-    return keep_pack(pack(clean(fetch(source.source, n=profile.faces, size=size), size=size), path))
+    # faces are drawn at 32 pixels or more; `clean` makes them smaller
+    return keep_pack(pack(clean(fetch(source.source, n=profile.faces, size=max(size, 32)), size=size), path))
 
 
 def keep_pack(packed):
