@@ -1,0 +1,46 @@
+"""The experiment on the seeds' claims: its arms exist, and its verdicts follow from the numbers."""
+import sys
+from pathlib import Path
+
+import pytest
+
+from ganlib.config import difference, preset
+
+sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))
+import claims  # noqa: E402
+
+
+def test_every_claim_compares_arms_that_differ():
+    def recipe(arm):
+        name, changes = claims.ARMS[arm]
+        config = preset(name, **changes)
+        return {k: v for k, v in config.recipe().items() if k != "preset"} | {"images": config.images}
+
+    for claim, _, better, other, key, direction in claims.CLAIMS:
+        assert direction in ("lower", "higher") and better != other
+        assert other is None or difference(recipe(better), recipe(other)), claim
+
+
+@pytest.mark.parametrize("better, worse, direction, word", [
+    ([1, 2, 3], [11, 12, 13], "lower", "held"),
+    ([11, 12, 13], [1, 2, 3], "lower", "did not hold"),
+    ([11, 12, 13], [1, 2, 3], "higher", "held"),
+    ([1, 2, 3], [2, 3, 4], "lower", "too close to call"),  # the difference is 1, its standard error 0.82
+    ([1, 2, 3], [2.7, 3.7, 4.7], "lower", "held"),  # 1.7 is more than twice 0.82
+    ([1, 2], [11, 12, 13], "lower", "not run yet"),
+    ([1, 2, 3], [], "lower", "not run yet"),
+    ([0.95, 0.96, 0.99], None, "higher", "held"), ([0.5, 0.96, 0.99], None, "higher", "did not hold"),
+])
+def test_verdicts(better, worse, direction, word):
+    assert claims.verdict(better, worse, direction) == word
+
+
+def test_tables_of_what_is_there():
+    row = {"images": 1, "train_seconds": 10, "fd": 400.0, "diversity": 1.0, "swing": 0.1, "accuracy": 0.7, "weights": 1.0,
+           "skipped_d": 0.5, "skipped_g": 0}
+    done = {("v1", s): row | {"arm": "v1", "seed": s, "fd": 400.0 + s} for s in range(3)}
+    text = claims.tables(done)
+    assert "| v1 | 401 ± 1 | 1 ± 0 | 0.1 ± 0 | 0.7 ± 0 | 50%, 0% | 10 |" in text
+    assert "| v2 |  |  |  |  |  |  |" in text and text.count("not run yet") == len(claims.CLAIMS)
+    arms = text.split("\n\n")[1].splitlines()
+    assert arms[2].startswith("| v1 ")  # the best first
