@@ -6,12 +6,11 @@ transparent button of the same size, both in one cell of a GridBox: no CSS and n
 import asyncio
 import base64
 import html
-import io
+import itertools
 import json
 import random
 import tempfile
 import textwrap
-import time
 from pathlib import Path
 
 import ipywidgets as w
@@ -52,7 +51,7 @@ def opened(source):
     try:
         G = load_generator(source)
     except GanlibError as error:
-        raise GanlibError(f"{error}\nThese come with ganlib: {', '.join(shipped()) or 'none'}.") from None
+        raise GanlibError(f"{error} These come with ganlib: {', '.join(shipped()) or 'none'}.") from None
     G.folder = find_generator(source).parent
     return G
 
@@ -70,7 +69,7 @@ def find_directions(G, names=(), n=4_000):
     closed = closed * ((ws - G.w_avg) @ closed.T).std(0)[:, None]
     names = [*names, *(f"direction {i + 1}" for i in range(len(names), len(closed)))]
     about = {"format": "1", "kind": "ganlib directions", "model": identity(G), "names": json.dumps(names)}
-    return {"closed": closed.cpu(), "colours": colour_directions(G, n).cpu()}, about
+    return {"closed": closed.cpu().contiguous(), "colours": colour_directions(G, n).cpu().contiguous()}, about
 
 
 def make_directions(source, names=(), n=4_000):
@@ -136,14 +135,13 @@ def face(G, seed=0, psi=0.7, steps=(), start=None, base=None, hair=STAY, hair_am
 
 # -- what panels are made of
 
-def slider(name, value, low, high, step=0.05, kind=w.FloatSlider):
-    return kind(value=value, min=low, max=high, step=step, description=name, style={"description_width": "130px"},
-                layout=w.Layout(width="370px"))
-
-
 def field(kind, name, value, **more):
-    return kind(value=value, description=name, style={"description_width": "130px"},
-                layout=w.Layout(width="370px"), **more)
+    """A control with its name before it; all are of one width, so that they stand in line."""
+    return kind(value=value, description=name, style={"description_width": "110px"}, layout=w.Layout(width="280px"), **more)
+
+
+def slider(name, value, low, high, step=0.05, kind=w.FloatSlider):
+    return field(kind, name, value, min=low, max=high, step=step)
 
 
 def picture(size):
@@ -169,7 +167,7 @@ def title(text):
 
 
 def column(*children, **layout):
-    return w.VBox(children, layout=w.Layout(margin="0 16px 0 0", **layout))
+    return w.VBox(children, layout=w.Layout(margin="0 12px 0 0", align_items="flex-start", **layout))
 
 
 def row(*children):
@@ -228,7 +226,7 @@ class Panel:
     def open(self, source):
         """Begin anew with a generator."""
         self.ready, self.settings.value = False, ""
-        self.box.children = [self.message]
+        self.box.children, self.G = [self.message], None
         self.act(lambda: self.begin(opened(source)))
 
     def begin(self, G):
@@ -237,7 +235,7 @@ class Panel:
         self.draw()
         self.box.children, self.ready = [*children, self.settings, self.message], True
 
-    def act(self, work):
+    def act(self, work, _=None):
         """Do what an event asks for."""
         try:
             self.say()
@@ -252,6 +250,7 @@ class Panel:
     def say(self, text="", color=RED, file=None):
         link = file and (f' <a download="{file.name}" href="data:application/octet-stream;base64,'
                          f'{base64.b64encode(file.read_bytes()).decode()}">download</a>')
+        self.problem = text
         self.message.value = f'<span style="color:{color}">{html.escape(text)}</span>{link or ""}' if text else ""
 
     def tell(self, text):
@@ -272,20 +271,358 @@ class Panel:
             loop = asyncio.get_running_loop()
         except RuntimeError:  # no kernel: at once
             return self.act(work)
-        timer, due = self.timers.get(work.__name__), loop.time() + wait
-        if timer and timer.when() > loop.time() and not timer.cancelled():
-            if not anew:
-                return
-            timer.cancel()
-        self.timers[work.__name__] = loop.call_at(due, self.act, work)
+        if anew and work in self.timers:
+            self.timers.pop(work).cancel()
+        if work not in self.timers:
+            self.timers[work] = loop.call_later(wait, lambda: self.act(work, self.timers.pop(work)))
 
     def save_as(self, stem, suffix):
         """A new path for an export."""
         folder = data_dir() / "faces"
-        number = 1 + len({p.stem for p in folder.glob(f"{stem}-*")})
+        number = next(i for i in itertools.count(1) if not [*folder.glob(f"{stem}-{i:03d}.*")])
         return folder / f"{stem}-{number:03d}{suffix}"
 
     def _repr_mimebundle_(self, **_):
         if not self.ready:
-            return view(self.box, html.unescape(self.message.value.split(">", 1)[-1].removesuffix("</span>")))
+            return view(self.box, self.problem)
         return view(self.box, self.text, self.figure())
+
+
+# -- the panels
+
+class walk_panel(Panel):
+    """From face to face: seeds, position with a play button, psi (also by group of layers), noise, path; GIF, MP4."""
+
+    def build(self):
+        styled, self.way, self.dice = hasattr(self.G, "mapping"), None, 1
+        self.image, self.seeds = picture(256), field(w.Text, "seeds", "3, 7, 12", continuous_update=False)
+        self.position = slider("position (%)", 0, 0, 100, 1, w.IntSlider)
+        play = w.Play(min=0, max=100, step=1, interval=120)
+        self.link = w.jslink((play, "value"), (self.position, "value"))
+        self.path = field(w.Dropdown, "path", "spherical", options=["spherical", "straight"])
+        self.psi = slider("psi (0: average)", 0.7, 0, 1.2)
+        self.groups = {name: slider(f"psi, {name}", 0.7, 0, 1.2) for name in ("coarse", "middle", "fine")}
+        self.noise = field(w.Dropdown, "noise", "fixed", options=["fixed", "off", "fresh"])
+        self.psi.observe(self.all_groups, "value")
+        self.watch(self.seeds, self.position, self.path, *self.groups.values(), self.noise)
+        more = w.Accordion([w.VBox([*self.groups.values(), self.noise, press("Fresh noise", self.reseed, "random")])])
+        more.set_title(0, "psi by layers, noise"), setattr(more, "selected_index", None)
+        parts = [self.psi, more] if styled else [title("This generator has no styles: only the way can be chosen.")]
+        save = row(*(press(f"Save {kind}", lambda k=kind: self.act(lambda: self.export(f".{k.lower()}")), "download")
+                     for kind in ("GIF", "MP4")))
+        return [row(column(self.image, play), column(self.position, self.seeds, self.path, *parts, save))]
+
+    def all_groups(self, change):
+        for group in self.groups.values():
+            group.value = change["new"]
+
+    def reseed(self):
+        self.dice, self.noise.value = self.dice + 1, "fresh"
+        self.soon(self.draw)
+
+    def latents(self, positions):
+        """z or ws at positions (a slice) of the way, which is found anew only when its ends change."""
+        key, styled = (self.seeds.value, self.path.value), hasattr(self.G, "mapping")
+        psi = {name: group.value for name, group in self.groups.items()}
+        if key != self.way:
+            z = seed_latents(self.G, self.seeds.value)
+            if len(z) < 2:
+                raise GanlibError(f"seeds: found {self.seeds.value!r}; expected two or more, as in 3, 7.")
+            if styled and self.path.value == "straight":
+                z = styles(self.G, z)
+            self.points, self.way = walk(z, 101, self.path.value), key
+        part = self.points[positions]
+        if not styled:
+            return part
+        part = styles(self.G, part) if part.ndim == 2 else part
+        return torch.cat([torch.lerp(self.G.w_avg, part[:, list(layers)], psi[name])
+                          for name, layers in layer_groups(self.G).items()], 1)
+
+    def draw(self):
+        at, noise = self.position.value, self.noise.value
+        put(self.image, generate(self.G, self.latents(slice(at, at + 1)), noise=self.dice if noise == "fresh" else noise)[0])
+        values = {name: group.value for name, group in self.groups.items()}
+        psi = f"{self.psi.value:g}" if set(values.values()) == {self.psi.value} else \
+            " ".join(f"{name} {value:g}" for name, value in values.items())
+        self.tell(f"seeds {self.seeds.value.replace(',', ' →')}; position {at / 100:.2f}; {self.path.value} path"
+                  + (f"; psi {psi}; noise {noise}{f' {self.dice}' * (noise == 'fresh')}" if hasattr(self.G, "mapping") else ""))
+
+    def frames(self, step):
+        noise = self.dice if self.noise.value == "fresh" else self.noise.value
+        return generate(self.G, self.latents(slice(None, None, step)), noise=noise)
+
+    def export(self, suffix, note=""):
+        path = self.save_as("walk", suffix)
+        try:
+            movie(path, self.frames(2))
+        except GanlibError as error:
+            if suffix == ".gif":
+                raise
+            return self.export(".gif", f"{error} Here is a GIF instead. ")
+        self.say(f"{note}Saved {path}", INK, path)
+
+    def figure(self):
+        return grid(self.frames(11)[:10], 10)
+
+
+class mix_panel(Panel):
+    """Faces A to click give the rows, faces B the columns; a slider says which layers come from B."""
+
+    def build(self):
+        layer_groups(self.G)
+        self.result, self.table, self.first, self.chosen = picture(192), w.Image(format="png"), [0, 8], [[0, 3], [8, 9, 10]]
+        self.strips, lines, colours = [], [], (BLUE, RED)
+        for k, text in enumerate(("A: shape and pose (rows)", "B: colours (columns)")):
+            self.strips.append([clickable(72, "click to choose or leave", lambda k=k, i=i: self.click(k, i)) for i in range(8)])
+            lines.append(column(row(title(f'<span style="color:{colours[k]}">{text}</span>'),
+                                    press("other faces", lambda k=k: self.turn(k), "refresh")), row(*self.strips[k])))
+        groups, L = layer_groups(self.G), self.G.num_layers
+        self.layers = slider("layers from B", (groups["coarse"].stop, L), 0, L, 1, w.IntRangeSlider)
+        self.psi = slider("psi (0: average)", 0.7, 0, 1.2)
+        self.watch(self.layers, self.psi)
+        says = {"coarse": "shape and pose", "middle": "features", "fine": "colours"}
+        text = w.HTML(" · ".join(f"{r.start}–{r.stop} {says[name]}" for name, r in groups.items() if len(r)))
+        return [row(column(*lines, self.layers, text, self.psi), column(title("the last A with the last B"), self.result)),
+                title("every A with every B"), self.table]
+
+    def click(self, k, i):
+        chosen, seed = self.chosen[k], self.first[k] + i
+        if seed in chosen and len(chosen) > 1:
+            chosen.remove(seed)
+        elif seed not in chosen:
+            self.chosen[k] = [*chosen[-3:], seed]
+        self.soon(self.draw)
+
+    def turn(self, k):
+        self.first[k] += 8 
+        self.soon(self.draw)
+
+    def draw(self):
+        psi, layers = self.psi.value, self.layers.value
+        a, b = (styles(self.G, seed_latents(self.G, [seeds[-1]]), psi) for seeds in self.chosen)
+        put(self.result, generate(self.G, swap(self.G, a, b, layers))[0])
+        self.tell(f"mixing_sheet(G, {self.chosen[0]}, {self.chosen[1]}, layers={layers}, psi={psi:g})")
+        self.soon(self.draw_rest, 0.25, anew=True)
+
+    def draw_rest(self):
+        for first, strip, chosen, colour in zip(self.first, self.strips, self.chosen, (BLUE, RED)):
+            seeds = range(first, first + 8)
+            for cell, image, seed in zip(strip, generate(self.G, styles(self.G, seed_latents(self.G, seeds), self.psi.value)), seeds):
+                put(cell.children[0], image)
+                cell.layout.border = f"3px solid {colour if seed in chosen else 'transparent'}"
+        sheet = self.figure()
+        self.table.value, self.table.width = _bytes(sheet.save, compress_level=1), 1.5 * sheet.width
+
+    def figure(self):
+        return mixing_sheet(self.G, *self.chosen, self.layers.value, self.psi.value)
+
+
+class directions_panel(Panel):
+    """A face, and sliders for colours and for the first ten closed-form directions."""
+
+    start, name = None, "directions"  # ws to begin with, if not those of a seed
+
+    def build(self):
+        self.sliders = {name: slider(name, 0, -4, 4, 0.1) for name in [*LOOKS, *directions(self.G)[0]]}
+        self.before, self.image, self.dice = picture(144), picture(256), 0
+        self.hold = w.Checkbox(value=False, description="hold the rest of the face", indent=False,
+                               layout=w.Layout(width="auto"))
+        self.watch(self.hold, *self.sliders.values())
+        every = [*self.sliders.values()]
+        tab = w.Tab([w.VBox(every[:4]), w.VBox(every[4:9]), w.VBox(every[9:])])
+        for i, text in enumerate(("Colours", "Directions 1–5", "Directions 6–10")):
+            tab.set_title(i, text)
+        buttons = row(press("Reset sliders", self.reset, "undo"), press("Save", lambda: self.act(self.save), "download"))
+        return [row(column(*self.choice()), column(title("after"), self.image), column(tab, self.hold, buttons))]
+
+    def choice(self):
+        self.seed = w.Text(value="3", description="seed", continuous_update=False, style={"description_width": "40px"},
+                           layout=w.Layout(width="144px"))
+        self.watch(self.seed)
+        return title("before"), self.before, self.seed, press("Another face", self.another, "random")
+
+    def another(self):
+        self.seed.value = str(random.randrange(10**6))
+
+    def reset(self):
+        for control in self.sliders.values():
+            control.value = 0
+
+    def state(self):
+        changes = {name: control.value for name, control in self.sliders.items() if control.value}
+        begin = {"seed": self.seed.value} if self.start is None else {"start": "found"}
+        return begin | ({"changes": changes} if changes else {}) | ({"hold": True} if self.hold.value else {})
+
+    def draw(self):
+        base = origin(self.G, self.seed.value) if self.start is None else self.start
+        self.shown = face(self.G, base=base, **{k: v for k, v in self.state().items() if k in ("changes", "hold")})
+        put(self.image, generate(self.G, self.shown)[0])
+        put(self.before, generate(self.G, base)[0])
+        self.tell(f"face(G, {', '.join(f'{k}={v}' for k, v in self.state().items())})")
+
+    def save(self):
+        path = self.save_as(self.name, ".safetensors")
+        save_latents(path, self.G, self.shown, **self.state())
+        write_atomic(path.with_suffix(".png"), _bytes(Image.fromarray(generate(self.G, self.shown)[0]).save))
+        self.say(f"Saved {path.with_suffix('.png')} and, to go on with it, {path.name}", INK, path.with_suffix(".png"))
+
+    def figure(self):
+        named = directions(self.G)[0]
+        some = [self.shown + k * v for v in [*named.values()][:5] for k in (-3.0, -1.5, 0.0, 1.5, 3.0)]
+        return grid(generate(self.G, torch.cat(some)), 5)
+
+
+class design_panel(Panel):
+    """A character: surprise, neighbours to click (evolution by taste), colours by name, undo, favourites, a sheet."""
+
+    def build(self):
+        directions(self.G)
+        self.state, self.history, self.kept, self.dice, self.filling = {"seed": 3, "steps": ()}, [], [], 1, False
+        self.image = picture(256)
+        self.controls = {
+            "psi": slider("boldness (psi)", 0.7, 0.1, 1.2),
+            "hair": field(w.Dropdown, "hair", STAY, options=[STAY, *HAIR]),
+            "hair_amount": slider("how much", 1, 0, 2, 0.1),
+            "eyes": field(w.Dropdown, "eyes", STAY, options=[STAY, *EYES]),
+            "eyes_amount": slider("how much", 1, 0, 2, 0.1)}
+        for name, control in self.controls.items():
+            control.observe(lambda change, name=name: self.changed(name), "value")
+            self.state[name] = control.value
+        self.around = [clickable(80, "take this one", lambda i=i: self.take(i)) for i in range(NEIGHBOURS)]
+        self.amount = slider("how different", 0.4, 0.1, 0.9)
+        self.amount.observe(lambda change: self.soon(self.draw_rest, 0.2, anew=True), "value")
+        self.best = [clickable(66, "back to this one", lambda i=i: self.go(self.kept[i])) for i in range(8)]
+        self.favourites = row()
+        self.undo = press("Undo", lambda: self.go(None), "undo")
+        return [row(column(self.image, row(press("Surprise me", self.surprise, "random"), self.undo)),
+                    column(title("Colours"), *self.controls.values(), row(press("Keep", self.keep, "star"), press(
+                        "Save character sheet", lambda: self.act(self.save), "download"))),
+                    column(title("Click the one you like better"), row(*self.around[:3]), row(*self.around[3:]),
+                           self.amount, press("Others", self.others, "refresh"))), self.favourites]
+
+    def go(self, state, what=None):
+        """To another state; None: back to the one before. Moves of one slider (what) are one step of history."""
+        if state is None:
+            if not self.history:
+                return
+            state = self.history.pop()[1]
+        elif what is None or what != (self.history or [(None,)])[-1][0]:
+            self.history.append((what, self.state))
+        self.state, self.filling = state, True
+        for name, control in self.controls.items():
+            control.value = state[name]
+        self.filling = False
+        self.soon(self.draw)
+
+    def changed(self, name):
+        if not self.filling:
+            self.go(self.state | {name: self.controls[name].value}, name)
+
+    def surprise(self):
+        self.go(self.state | {"seed": random.randrange(10**6), "steps": (), "hair": STAY, "eyes": STAY})
+
+    def take(self, i):
+        self.go(self.state | {"steps": (*self.state["steps"], (self.dice, i, self.amount.value))})
+
+    def others(self):
+        self.dice += 1
+        self.soon(self.draw_rest)
+
+    def keep(self):
+        self.kept = [*self.kept[-7:], self.state]
+        self.favourites.children = [title("Kept"), *self.best[:len(self.kept)]]
+        for cell, state in zip(self.best, self.kept):
+            put(cell.children[0], generate(self.G, face(self.G, **state))[0])
+
+    def draw(self):
+        key = {k: self.state[k] for k in ("seed", "psi", "steps")}
+        if key != getattr(self, "key", None):
+            self.base, self.key = origin(self.G, **key), key
+        self.shown = face(self.G, **self.state, base=self.base)
+        put(self.image, generate(self.G, self.shown)[0])
+        self.undo.disabled = not self.history
+        given = {k: v for k, v in self.state.items() if k in ("seed", "psi") or v and v != STAY and
+                 (not k.endswith("_amount") or self.state[k.split("_")[0]] != STAY)}
+        self.tell(f"face(G, {', '.join(f'{k}={v!r}' for k, v in given.items())})")
+        self.soon(self.draw_rest, 0.2, anew=True)
+
+    def near(self):
+        """Images of the neighbours, with the same colours named."""
+        some = neighbours(self.G, self.base, self.dice, self.amount.value, self.state["psi"])
+        return generate(self.G, torch.cat([face(self.G, **self.state, base=ws[None]) for ws in some]))
+
+    def draw_rest(self):
+        for cell, image in zip(self.around, self.near()):
+            put(cell.children[0], image)
+
+    def save(self):
+        path = self.save_as("character", ".png")
+        save_latents(path.with_suffix(".safetensors"), self.G, self.shown, **self.state)
+        write_atomic(path, _bytes(self.figure().save))
+        self.say(f"Saved {path} and, to rebuild the face, {path.stem}.safetensors", INK, path)
+
+    def figure(self):
+        """The character sheet: the face, variations, the colours of hair and eyes, the settings in words."""
+        image = generate(self.G, self.shown)
+        page = Image.new("RGB", (760, 520), "white")
+        draw = ImageDraw.Draw(page)
+        page.paste(Image.fromarray(image[0]).resize((384, 384), Image.LANCZOS), (16, 16))
+        for i, pixels in enumerate(self.near()):
+            page.paste(Image.fromarray(pixels).resize((108, 108), Image.LANCZOS), (416 + i % 3 * 112, 44 + i // 3 * 112))
+        draw.text((416, 16), "Variations", INK, FONT)
+        for i, (name, colour) in enumerate(zip(("hair", "eyes"), face_colours(image)[0].reshape(2, 3).round().astype(int))):
+            code = "#{:02x}{:02x}{:02x}".format(*colour)
+            draw.rectangle((416, 288 + 58 * i, 476, 338 + 58 * i), code, GREY)
+            draw.text((488, 302 + 58 * i), f"{name} {code}", INK, FONT)
+        draw.text((16, 416), textwrap.fill(self.text, 92), GREY, ImageFont.load_default(15))
+        draw.text((16, 496), identity(self.G), GREY, ImageFont.load_default(11))
+        return page
+
+
+class invert_panel(directions_panel):
+    """Choose a picture of a face, watch the styles being found that draw it, then move the sliders."""
+
+    name = "found"
+
+    def __init__(self, source="stylegan-fast", steps=200):
+        self.steps = steps
+        super().__init__(source)
+
+    def choice(self):
+        self.start = self.G.w_avg.repeat(1, self.G.num_layers, 1)
+        self.upload = w.FileUpload(accept="image/*", description="Picture", layout=w.Layout(width="144px"))
+        self.upload.observe(lambda change: change["new"] and self.act(self.uploaded), "value")
+        self.target, self.bar = picture(144), w.IntProgress(max=self.steps, layout=w.Layout(width="144px"))
+        put(self.target, np.full((1, 1, 3), 238, np.uint8))
+        example = press("Try a drawn face", lambda: self.act(lambda: self.find(drawn_face(7)[0])), "image")
+        return title("wanted"), self.target, self.upload, example, self.bar, title("found"), self.before
+
+    def uploaded(self):
+        files = self.upload.value
+        file = [*files.values()][0] if isinstance(files, dict) else files[0]  # ipywidgets 7, as on Colab
+        if len(file["content"]) > UPLOAD:
+            raise GanlibError(f"This file has {len(file['content']) / 1e6:.0f} MB; expected {UPLOAD / 1e6:.0f} at most.")
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "upload")
+            path.write_bytes(file["content"])
+            pixels, reason, detail, _ = decode(path, 256)
+        if pixels is None:
+            raise GanlibError(f"This is not a picture that can be read ({detail}): expected a PNG, JPEG, GIF or WebP.")
+        self.find(pixels)
+
+    def find(self, pixels):
+        """Find uint8 (H, W, 3), and show it on the way."""
+        put(self.target, pixels)
+        self.reset()
+
+        def watch(step, ws, loss):
+            self.bar.value, self.start = step + 1, ws
+            if step % 10 == 0:
+                put(self.image, generate(self.G, ws)[0])
+
+        self.say("Looking for it; the stop button of the notebook ends it.", GREY)
+        try:
+            invert(self.G, pixels, self.steps, progress=False, callback=watch)
+        finally:
+            self.draw()
+        self.say("Found. Now move the sliders.", INK)

@@ -92,7 +92,7 @@ def features(images, kind="lite", device=DEVICE, batch=None, progress=True):
         for part in parts:
             for i in range(0, len(part), batch):
                 x = torch.from_numpy(np.array(part[i:i + batch])).to(device)
-                out.append(net(x.permute(0, 3, 1, 2).float() / 255).cpu().numpy())
+                out.append(net(x.permute(0, 3, 1, 2).float() / 255).float().cpu().numpy())
                 bar.update(len(x))
     return np.concatenate(out)
 
@@ -101,7 +101,7 @@ def statistics(features):
     """(mu, sigma), the mean and covariance in float64, of features (N, D)."""
     if not np.isfinite(features).all():
         raise GanlibError("The features hold NaN or infinite values: look at the images that they come from.")
-    return np.mean(features, 0, np.float64), np.cov(features, rowvar=False, dtype=np.float64)
+    return np.mean(features, 0, np.float64), np.atleast_2d(np.cov(features, rowvar=False, dtype=np.float64))
 
 
 def real_statistics(pack, kind="lite", device=DEVICE, progress=True):
