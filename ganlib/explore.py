@@ -137,7 +137,7 @@ def face(G, seed=0, psi=0.7, steps=(), start=None, base=None, hair=STAY, hair_am
 
 def field(kind, name, value, **more):
     """A control with its name before it; all are of one width, so that they stand in line."""
-    return kind(value=value, description=name, style={"description_width": "110px"}, layout=w.Layout(width="280px"), **more)
+    return kind(value=value, description=name, style={"description_width": "120px"}, layout=w.Layout(width="300px"), **more)
 
 
 def slider(name, value, low, high, step=0.05, kind=w.FloatSlider):
@@ -297,6 +297,7 @@ class walk_panel(Panel):
         styled, self.way, self.dice = hasattr(self.G, "mapping"), None, 1
         self.image, self.seeds = picture(256), field(w.Text, "seeds", "3, 7, 12", continuous_update=False)
         self.position = slider("position (%)", 0, 0, 100, 1, w.IntSlider)
+        self.position.layout.width = "420px"  # room for a fine hand
         play = w.Play(min=0, max=100, step=1, interval=120)
         self.link = w.jslink((play, "value"), (self.position, "value"))
         self.path = field(w.Dropdown, "path", "spherical", options=["spherical", "straight"])
@@ -430,7 +431,7 @@ class directions_panel(Panel):
         self.watch(self.hold, *self.sliders.values())
         every = [*self.sliders.values()]
         tab = w.Tab([w.VBox(every[:4]), w.VBox(every[4:9]), w.VBox(every[9:])])
-        for i, text in enumerate(("Colours", "Directions 1–5", "Directions 6–10")):
+        for i, text in enumerate(("Colours", "Others 1–5", "Others 6–10")):
             tab.set_title(i, text)
         buttons = row(press("Reset sliders", self.reset, "undo"), press("Save", lambda: self.act(self.save), "download"))
         return [row(column(*self.choice()), column(title("after"), self.image), column(tab, self.hold, buttons))]

@@ -82,13 +82,13 @@ def features(images, kind="lite", device=DEVICE, batch=None, progress=True):
     """Features of images as float32 (N, D): D = 1280 ("lite") or 2048 ("inception").
 
     images: uint8 (N, H, W, 3), memory-mapped or not, or an iterable of such arrays. In fp32 on every device: bf16
-    moves FD-lite by 1 to 4, and 0.1 would be tolerable.
+    moves FD-lite by 1 to 14 (tests/benchmarks/metrics.py), and 0.1 would be tolerable.
     """
     net, out = _network(kind, device), []
     batch = batch or (16 if device == "cpu" else 256)  # few at a time stay in a CPU's cache
     parts, total = ([images], len(images)) if hasattr(images, "shape") else (images, None)
     with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False), \
-            tqdm(total=total, desc=f"{kind} features", unit="img", disable=not progress, leave=False) as bar:
+            tqdm(total=total, desc=kind, unit="img", disable=not progress, mininterval=1, leave=False) as bar:
         for part in parts:
             for i in range(0, len(part), batch):
                 x = torch.from_numpy(np.array(part[i:i + batch])).to(device)
@@ -200,10 +200,15 @@ class Table:
 
     def __str__(self):
         keys = [k for k in dict.fromkeys(k for row in self.rows for k in row) if k not in ("name", "spread", "same")]
-        lines = [["", "", *(self.about["measure"] if k == "fd" else k.replace("_", " ") for k in keys), "as good as"]]
+        titles = {"fd": self.about["measure"], "kid": "KID x 1000", "kid_subsets": "± over its subsets"}
+        lines = [["", "", *(titles.get(k, k.replace("_", " ")) for k in keys), "as good as"]]
         for i, row in enumerate(self.rows):
-            cells = [f"{row[k]:{',.0f' if row[k] >= 1000 else '.4g'}}" if k in row else "" for k in keys]
-            cells = [c + (f" ± {row['spread'][k]:.2g}" if k in row["spread"] else "") for k, c in zip(keys, cells)]
+            cells = []
+            for k in keys:
+                scale, plus = 1000 if k.startswith("kid") else 1, row["spread"].get(k)
+                value = row[k] * scale if k in row else None
+                cells.append("" if value is None else (f"{value:,.0f}" if value >= 1000 else f"{value:.4g}")
+                             + (f" ± {plus * scale:.2g}" if plus else ""))
             lines.append([str(i), row["name"], *cells, ", ".join(map(str, row["same"]))])
         widths = [max(map(len, column)) for column in zip(*lines)]
         lines.insert(1, ["-" * w for w in widths])
@@ -301,8 +306,8 @@ def _source(source, n, size, device):
         def draw(seed, n):
             return (generate(G, z) for z in latents(n, G.z_dim, seed).split(512))
     if images.dtype != np.uint8 or images.shape[1:] != (size, size, 3):
-        raise GanlibError(f"{path or 'The source'} holds {images.dtype} {images.shape}: expected uint8 from 0 to 255, of "
-                          f"the shape (N, {size}, {size}, 3) of the pack's images.")
+        raise GanlibError(f"{path or 'The source'} holds {images.dtype} {images.shape}: expected uint8 from 0 to 255, "
+                          f"of the shape (N, {size}, {size}, 3) of the pack's images.")
     if not most:
         raise GanlibError(f"{path or 'The source'} holds {len(images):,} images, fewer than n={n:,}, on which the "
                           f"distance depends: make more, or take n={len(images)} for all.")

@@ -6,6 +6,7 @@ import re
 import secrets
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -15,7 +16,14 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from PIL import Image
 from playwright.sync_api import sync_playwright
+
+from ganlib.checkpoint import build_networks, save_generator
+from ganlib.config import preset
+from ganlib.explore import make_directions
+from ganlib.sample import latents
+from ganlib.synthetic import face
 
 ROOT = Path(__file__).resolve().parent.parent
 FLAGS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
@@ -37,6 +45,16 @@ WATCH = """cell => {
 BAD = "[data-mime-type='application/vnd.jupyter.error'], [data-mime-type='application/vnd.jupyter.stderr']"
 DONE = f"""document.querySelector("{BAD}")
   || /\\d/.test([...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].at(-1).textContent)"""
+PIXELS = """async image => {
+  await image.decode();
+  const canvas = Object.assign(document.createElement('canvas'), {width: image.naturalWidth, height: image.naturalHeight});
+  canvas.getContext('2d').drawImage(image, 0, 0);
+  return canvas.toDataURL(); }"""
+# Notes the milliseconds from a key to the new picture
+LATENCY = """image => {
+  window.delays = [], window.begun = 0;
+  document.addEventListener('keydown', () => begun = performance.now(), true);
+  image.addEventListener('load', () => delays.push(performance.now() - begun)); }"""
 TRAIN = """from ganlib.config import pick_profile, preset
 from ganlib.notebook import get_pack, pick_source, run_dir
 from ganlib.show import live
@@ -148,3 +166,170 @@ def test_the_stop_button(browser, lab):
         text = page.locator(".jp-OutputArea").inner_text()
         assert "the same call goes on from here" in text and "(interrupt)" in text and "Traceback" not in text
         assert list((lab[1] / "runs" / "smoke" / "stopped").glob("state-*.safetensors"))
+
+
+class Played:
+    """A panel of notebook 07 as seen and used: pictures, and controls by the words on them."""
+
+    def __init__(self, page, text):
+        self.page, self.cell = page, cell(page, text)
+        self.cell.scroll_into_view_if_needed()
+
+    def images(self):
+        return self.cell.locator(".jp-OutputArea img")
+
+    def pixels(self, i=0):
+        return self.images().nth(i).evaluate(PIXELS)
+
+    def changed(self, before, i=0):
+        """The new picture, once it no longer is the one before."""
+        assert wait(lambda: self.pixels(i) != before, 60), f"picture {i} stays as it was"
+        self.page.wait_for_timeout(300)
+        return self.pixels(i)
+
+    def back(self, first, i=0):
+        assert wait(lambda: self.pixels(i) == first, 60), f"picture {i} does not come back"
+
+    def button(self, text):
+        return self.cell.locator(f"button:has-text('{text}')").first
+
+    def slider(self, name):
+        return self.cell.locator(".widget-slider", has_text=name).first
+
+    def keys(self, name, *keys, which=0):
+        handle = self.slider(name).locator(".noUi-handle").nth(which)
+        handle.focus()
+        for key in keys:
+            handle.press(key)
+
+    def drag(self, name, to):
+        """The handle to a share of the slider's length, in 40 small moves."""
+        x, y = self.middle(self.slider(name).locator(".noUi-handle").first)
+        line = self.slider(name).locator(".noUi-base").bounding_box()
+        self.page.mouse.move(x, y)
+        self.page.mouse.down()
+        self.page.mouse.move(line["x"] + to * line["width"], y, steps=40)
+        self.page.mouse.up()
+
+    def middle(self, locator):
+        box = locator.bounding_box()
+        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    def says(self, text):
+        assert wait(lambda: text in self.cell.locator(".jp-OutputArea").last.inner_text(), 60), text
+
+
+def test_explore(browser, lab, tmp_path):
+    run, exports = lab[1] / "runs" / "faces", lab[1] / "faces"
+    config = preset("stylegan-fast")  # of the shipped one's size; what it draws is noise, and moves as faces do
+    G = build_networks(config)[0]
+    G.calibrate([latents(200, G.z_dim)])
+    run.mkdir(parents=True)
+    save_generator(run / "generator.safetensors", G, config)
+    make_directions(run, n=100)
+    with run_all(browser, lab[0], "07_explore", watch="walk_panel(") as page:
+        finish(page)
+        Played(page, "explore.models(").cell.locator("select").select_option("runs/faces")
+        cell(page, "invert_panel(").locator("button:has-text('Try a drawn')").wait_for()
+
+        walk = Played(page, "walk_panel(")
+        walk.says("position 0.00")
+        first = walk.pixels()
+        walk.keys("position", *["ArrowRight"] * 20)
+        walk.says("position 0.20")
+        there = walk.changed(first)
+        walk.keys("position", "ArrowLeft", "ArrowRight")
+        walk.says("position 0.20"), walk.back(there)
+        walk.drag("position", 0.9)
+        moved = walk.changed(there)
+        walk.drag("position", -0.1)
+        walk.says("position 0.00"), walk.back(first)
+        walk.button("psi by layers").or_(walk.cell.locator(".jupyter-widget-Collapse-header")).first.click()
+        for name in ("psi (0", "psi, fine"):
+            walk.keys(name, "ArrowRight")
+            walk.changed(first)
+            walk.keys(name, "ArrowLeft")
+            walk.back(first)
+        walk.cell.locator("select").last.select_option("fresh")
+        walk.says("noise fresh 1")
+        walk.cell.locator("select").last.select_option("fixed")
+        walk.cell.locator("input[type=text]").first.fill("5, x")
+        walk.cell.locator("input[type=text]").first.press("Enter")
+        walk.says("expected whole numbers")
+        walk.cell.locator("input[type=text]").first.fill("5, 6")
+        walk.cell.locator("input[type=text]").first.press("Enter")
+        other = walk.changed(first)
+        assert other != moved
+        walk.cell.locator(".jupyter-widgets.widget-play button").first.click()  # play
+        walk.changed(other)
+        walk.cell.locator(".jupyter-widgets.widget-play button").first.click()  # and pause
+        for kind in ("GIF", "MP4"):
+            walk.button(f"Save {kind}").click()
+            assert wait(lambda: [*exports.glob(f"walk-*.{kind.lower()}")], 60)
+        page.wait_for_timeout(1000)
+        walk.images().first.evaluate(LATENCY)
+        for n in range(1, 11):
+            walk.keys("psi (0", "ArrowLeft")
+            page.wait_for_function(f"delays.length >= {n}", timeout=60_000)
+        median = statistics.median(page.evaluate("delays"))
+        print(f"from a key to the picture: median {median:.0f} ms")
+        assert median < 1500  # under 300 on a machine with nothing else to do
+
+        mix = Played(page, "mix_panel(")
+        result, table = mix.images().count() - 2, mix.images().count() - 1
+        before, whole = mix.pixels(result), mix.pixels(table)
+        mix.cell.locator("button[title*='choose']").nth(5).click()
+        after = mix.changed(before, result)
+        mix.changed(whole, table)
+        mix.keys("layers from B", "ArrowLeft", "ArrowLeft")
+        mix.changed(after, result)
+        mix.keys("layers from B", "ArrowRight", "ArrowRight")
+        mix.back(after, result)
+        mix.cell.locator("button[title*='choose']").nth(5).click()  # and leave it
+        mix.back(whole, table), mix.back(before, result)
+
+        change = Played(page, "directions_panel(")
+        first = change.pixels(1)
+        change.drag("hair: dark", 0.95)
+        change.changed(first, 1)
+        change.cell.locator(".lm-TabBar-tab", has_text="Others 1").click()
+        change.keys("direction 2", *["ArrowRight"] * 5)
+        change.says("'direction 2': 0.5")
+        change.button("Reset").click()
+        change.back(first, 1)
+
+        design = Played(page, "design_panel(")
+        first = design.pixels()
+        chosen = design.pixels(3)
+        design.cell.locator("button[title='take this one']").nth(2).click()
+        assert design.changed(first) == chosen
+        design.cell.locator("select").first.select_option("pink")
+        pink = design.changed(chosen)
+        design.keys("how much", "ArrowRight", "ArrowRight")
+        design.changed(pink)
+        design.button("Undo").click(), design.back(pink)
+        design.button("Keep").click()
+        design.button("Surprise me").click()
+        design.changed(pink)
+        design.cell.locator("button[title='back to this one']").first.click()
+        design.back(pink)
+        design.button("Save character sheet").click()
+        assert wait(lambda: {p.suffix for p in exports.glob("character-001.*")} == {".png", ".safetensors"}, 60)
+        design.says("Saved")
+
+        found = Played(page, "invert_panel(")
+        start = found.pixels(2)
+        for name, words in {"note.png": "not a picture", "face.png": "Now move the sliders"}.items():
+            (tmp_path / name).write_bytes(b"no picture")
+            if name == "face.png":
+                Image.fromarray(face(3)[0]).save(tmp_path / name)
+            with page.expect_file_chooser() as chooser:
+                found.button("Picture").click()
+            chooser.value.set_files(tmp_path / name)
+            found.says(words)
+        there = found.changed(start, 2)
+        found.drag("hair: dark", 0.1)
+        found.changed(there, 2)
+        finish(page)
+        page.set_viewport_size({"width": 1300, "height": 5200})
+        page.screenshot(path=ROOT / "tests" / "output" / "07_explore.png")

@@ -2,6 +2,7 @@
 import asyncio
 import base64
 import io
+from datetime import datetime
 
 import numpy as np
 import pytest
@@ -231,7 +232,7 @@ def test_character_sheet_and_latent_file(G, data):
 
 def upload(panel, content):
     panel.upload.value = [{"name": "x.png", "type": "image/png", "size": len(content), "content": memoryview(content),
-                           "last_modified": 0}]
+                           "last_modified": datetime.now()}]
 
 
 def test_invert(G, data):

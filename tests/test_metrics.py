@@ -153,8 +153,8 @@ def test_order_and_batch_size_change_nothing(drawn, drawn_features):
     real, fake = drawn_features[120:], drawn_features[:120]
     again = lite((drawn[order[i:i + 50]] for i in range(0, 120, 50)), batch=7)  # in parts, another order and batch
     stats = statistics(real)
-    numbers = [[frechet(stats, statistics(f)), frechet_infinity(stats, f, points=2), *kid(real, f, size=60), *prdc(real, f).values()]
-               for f in (fake, again)]
+    numbers = [[frechet(stats, statistics(f)), frechet_infinity(stats, f, points=2), *kid(real, f, size=60),
+                *prdc(real, f).values()] for f in (fake, again)]
     assert numbers[0] == pytest.approx(numbers[1], rel=1e-6, abs=1e-6)
 
 
@@ -174,7 +174,7 @@ def test_what_is_worse_is_measured_as_worse(drawn, drawn_features):
     for little, much in ((blurred(0.7), blurred(1.5)), (noisy(8), noisy(25))):
         a, b = measure(lite(little)), measure(lite(much))
         assert good["fd"] < a["fd"] < b["fd"] and good["kid"] < a["kid"] < b["kid"]
-        assert good["precision"] > b["precision"] and good["density"] > a["density"] and good["coverage"] > b["coverage"]
+        assert good["precision"] > b["precision"] and good["coverage"] > b["coverage"] and good["density"] > a["density"]
     few = measure(np.tile(drawn_features[:6], (20, 1)))  # six modes
     assert few["fd"] > good["fd"] and few["kid"] > good["kid"]
     assert few["recall"] < good["recall"] / 2 and few["coverage"] < good["coverage"] / 2
@@ -189,8 +189,8 @@ def weights(tmp_path_factory):
     """A file of random weights for the network of pytorch-fid."""
     path, states = tmp_path_factory.mktemp("weights") / "inception.pth", []
     torch.manual_seed(0)
-    with mock.patch.object(inception, "load_state_dict_from_url", lambda *_, **__: None), \
-            mock.patch.object(torchvision.models.Inception3, "load_state_dict", lambda net, _: states.append(net.state_dict())):
+    with mock.patch.object(inception, "load_state_dict_from_url", lambda *_, **__: None), mock.patch.object(
+            torchvision.models.Inception3, "load_state_dict", lambda net, _: states.append(net.state_dict())):
         inception.InceptionV3()
     for key, value in states[0].items():
         if value.ndim == 4:  # so that the features are neither tiny nor all the same
@@ -372,8 +372,8 @@ def test_draws_are_those_of_sample(packed, tmp_path):
 def test_evaluate_from_the_shell(packed, tmp_path, capsys):
     for i in range(2):
         np.save(tmp_path / f"{i}.npy", random_images(50, 32, i))
-    words = ["evaluate", str(packed.path), f"{tmp_path}/0.npy,{tmp_path}/1.npy", str(tmp_path / "1.npy"), "--n", "50", "--quick"]
-    assert main([*words, "--json", str(tmp_path / "table.json")]) == 0
+    words = ["evaluate", str(packed.path), f"{tmp_path}/0.npy,{tmp_path}/1.npy", str(tmp_path / "1.npy"), "--n", "50"]
+    assert main([*words, "--quick", "--json", str(tmp_path / "table.json")]) == 0
     rows = json.loads((tmp_path / "table.json").read_text())["rows"]
     assert [set(row["spread"]) for row in rows] == [{"fd"}, {"fd"}, set()]
     assert f"{rows[2]['fd']:.4g}" in capsys.readouterr().out

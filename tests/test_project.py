@@ -68,7 +68,7 @@ def test_environment_and_pyproject_have_the_same_pins():
 
 def test_the_package_is_thin():
     lines = sum(len(p.read_text().splitlines()) for p in (ROOT / "ganlib").glob("*.py"))
-    assert lines <= 3_500
+    assert lines <= 5_300
 
 
 def test_nothing_committed_names_a_package_registry_or_this_machine():

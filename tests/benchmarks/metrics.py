@@ -1,9 +1,9 @@
 """How long the metrics take, what they weigh, and whether bf16 would do.
 
-    [METRICS_PACK=data/packs/...] [METRICS_REAL=14246] [METRICS_N=10000] [METRICS_BF16=2000] python tests/benchmarks/metrics.py
+    METRICS_PACK=data/packs/... METRICS_REAL=14246 METRICS_N=10000 METRICS_BF16=2000 python tests/benchmarks/metrics.py
 
-Limits on two idle cores: statistics of 14,246 real images within 120 s, generating and scoring 10,000 samples of the shipped
-DCGAN within 90 s, peak memory under 3 GB. The real images are a pack's, or drawn faces again and again. The last
+Limits on two idle cores: statistics of 14,246 real images within 120 s, generating and scoring 10,000 samples of the
+shipped DCGAN within 90 s, peak memory under 3 GB. The real images are a pack's, or drawn faces again and again. The last
 part computes FD-lite in bf16 and in fp32: where they differ by less than 0.1, bf16 could be used.
 """
 import os
