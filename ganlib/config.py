@@ -309,8 +309,11 @@ PRESETS = {
         # at most 128 channels: the published widths see an image a second on two cores
         profiles={"smoke": dict(z_dim=32, w_dim=32, width=8, max_width=16, batches="4:32", grow="8:0.2 16:0.4 32:0.6",
                                 fade_kimg=0.1),
-                  "cpu": dict(z_dim=128, w_dim=128, width=32, max_width=128, grow="8:5 16:12 32:20 64:30", fade_kimg=4,
-                              penalty_every=8)},
+                  # on few cores steps are scarce: batches of 16 throughout
+                  "demo": dict(z_dim=64, w_dim=64, width=16, max_width=64, batch=16, batches="", penalty_every=8,
+                               grow="8:3 16:7 32:13 64:23", fade_kimg=2),
+                  "cpu": dict(z_dim=128, w_dim=128, width=32, max_width=128, batch=16, batches="", penalty_every=8,
+                              grow="8:6 16:16 32:30 64:48", fade_kimg=4)},
     ),
     "stylegan-fast": dict(
         source="Karras et al. 2019 (scaled convolutions, skip and residual networks), with widths for two CPU cores",

@@ -80,7 +80,7 @@ def make_directions(source, names=(), n=4_000):
 
 
 def directions(G):
-    """({name: (w_dim,)}, (6, w_dim)): the file beside G's, or, where none is or it is another model's, a quick search."""
+    """({name: (w_dim,)}, (6, w_dim)), from the file beside G's; without one (or of another model), a quick search."""
     if not hasattr(G, "directions"):
         layer_groups(G)  # it has styles, or an error says that it has none
         try:
@@ -137,7 +137,8 @@ def face(G, seed=0, psi=0.7, steps=(), start=None, base=None, hair=STAY, hair_am
 
 def field(kind, name, value, **more):
     """A control with its name before it; all are of one width, so that they stand in line."""
-    return kind(value=value, description=name, style={"description_width": "120px"}, layout=w.Layout(width="300px"), **more)
+    return kind(value=value, description=name, style={"description_width": "120px"},
+                layout=w.Layout(width="300px"), **more)
 
 
 def slider(name, value, low, high, step=0.05, kind=w.FloatSlider):
@@ -226,6 +227,7 @@ class Panel:
     def open(self, source):
         """Begin anew with a generator."""
         self.ready, self.settings.value = False, ""
+        self.say()
         self.box.children, self.G = [self.message], None
         self.act(lambda: self.begin(opened(source)))
 
@@ -238,7 +240,8 @@ class Panel:
     def act(self, work, _=None):
         """Do what an event asks for."""
         try:
-            self.say()
+            if work == self.draw:  # what was wrong is not any more
+                self.say()
             work()
         except GanlibError as error:
             self.say(str(error))
@@ -341,21 +344,22 @@ class walk_panel(Panel):
 
     def draw(self):
         at, noise = self.position.value, self.noise.value
-        put(self.image, generate(self.G, self.latents(slice(at, at + 1)), noise=self.dice if noise == "fresh" else noise)[0])
+        put(self.image, self.frames(slice(at, at + 1))[0])
         values = {name: group.value for name, group in self.groups.items()}
         psi = f"{self.psi.value:g}" if set(values.values()) == {self.psi.value} else \
             " ".join(f"{name} {value:g}" for name, value in values.items())
+        noise = f"fresh {self.dice}" if noise == "fresh" else noise
         self.tell(f"seeds {self.seeds.value.replace(',', ' →')}; position {at / 100:.2f}; {self.path.value} path"
-                  + (f"; psi {psi}; noise {noise}{f' {self.dice}' * (noise == 'fresh')}" if hasattr(self.G, "mapping") else ""))
+                  + f"; psi {psi}; noise {noise}" * hasattr(self.G, "mapping"))
 
-    def frames(self, step):
-        noise = self.dice if self.noise.value == "fresh" else self.noise.value
-        return generate(self.G, self.latents(slice(None, None, step)), noise=noise)
+    def frames(self, positions):
+        return generate(self.G, self.latents(positions), noise=self.dice if self.noise.value == "fresh" else
+                        self.noise.value)
 
     def export(self, suffix, note=""):
         path = self.save_as("walk", suffix)
         try:
-            movie(path, self.frames(2))
+            movie(path, self.frames(slice(None, None, 2)))
         except GanlibError as error:
             if suffix == ".gif":
                 raise
@@ -363,7 +367,7 @@ class walk_panel(Panel):
         self.say(f"{note}Saved {path}", INK, path)
 
     def figure(self):
-        return grid(self.frames(11)[:10], 10)
+        return grid(self.frames(slice(0, 100, 11)), 10)
 
 
 class mix_panel(Panel):
@@ -371,10 +375,12 @@ class mix_panel(Panel):
 
     def build(self):
         layer_groups(self.G)
-        self.result, self.table, self.first, self.chosen = picture(192), w.Image(format="png"), [0, 8], [[0, 3], [8, 9, 10]]
+        self.result, self.table = picture(192), w.Image(format="png")
+        self.first, self.chosen = [0, 8], [[0, 3], [8, 9, 10]]
         self.strips, lines, colours = [], [], (BLUE, RED)
         for k, text in enumerate(("A: shape and pose (rows)", "B: colours (columns)")):
-            self.strips.append([clickable(72, "click to choose or leave", lambda k=k, i=i: self.click(k, i)) for i in range(8)])
+            self.strips.append([clickable(72, "click to choose or leave", lambda k=k, i=i: self.click(k, i))
+                                for i in range(8)])
             lines.append(column(row(title(f'<span style="color:{colours[k]}">{text}</span>'),
                                     press("other faces", lambda k=k: self.turn(k), "refresh")), row(*self.strips[k])))
         groups, L = layer_groups(self.G), self.G.num_layers
@@ -383,7 +389,8 @@ class mix_panel(Panel):
         self.watch(self.layers, self.psi)
         says = {"coarse": "shape and pose", "middle": "features", "fine": "colours"}
         text = w.HTML(" · ".join(f"{r.start}–{r.stop} {says[name]}" for name, r in groups.items() if len(r)))
-        return [row(column(*lines, self.layers, text, self.psi), column(title("the last A with the last B"), self.result)),
+        return [row(column(*lines, self.layers, text, self.psi),
+                    column(title("the last A with the last B"), self.result)),
                 title("every A with every B"), self.table]
 
     def click(self, k, i):
@@ -395,7 +402,7 @@ class mix_panel(Panel):
         self.soon(self.draw)
 
     def turn(self, k):
-        self.first[k] += 8 
+        self.first[k] += 8
         self.soon(self.draw)
 
     def draw(self):
@@ -408,7 +415,8 @@ class mix_panel(Panel):
     def draw_rest(self):
         for first, strip, chosen, colour in zip(self.first, self.strips, self.chosen, (BLUE, RED)):
             seeds = range(first, first + 8)
-            for cell, image, seed in zip(strip, generate(self.G, styles(self.G, seed_latents(self.G, seeds), self.psi.value)), seeds):
+            images = generate(self.G, styles(self.G, seed_latents(self.G, seeds), self.psi.value))
+            for cell, image, seed in zip(strip, images, seeds):
                 put(cell.children[0], image)
                 cell.layout.border = f"3px solid {colour if seed in chosen else 'transparent'}"
         sheet = self.figure()
@@ -433,7 +441,8 @@ class directions_panel(Panel):
         tab = w.Tab([w.VBox(every[:4]), w.VBox(every[4:9]), w.VBox(every[9:])])
         for i, text in enumerate(("Colours", "Others 1–5", "Others 6–10")):
             tab.set_title(i, text)
-        buttons = row(press("Reset sliders", self.reset, "undo"), press("Save", lambda: self.act(self.save), "download"))
+        buttons = row(press("Reset sliders", self.reset, "undo"),
+                      press("Save", lambda: self.act(self.save), "download"))
         return [row(column(*self.choice()), column(title("after"), self.image), column(tab, self.hold, buttons))]
 
     def choice(self):
@@ -491,6 +500,7 @@ class design_panel(Panel):
             self.state[name] = control.value
         self.around = [clickable(80, "take this one", lambda i=i: self.take(i)) for i in range(NEIGHBOURS)]
         self.amount = slider("how different", 0.4, 0.1, 0.9)
+        self.amount.layout.width, self.amount.style.description_width = "250px", "90px"
         self.amount.observe(lambda change: self.soon(self.draw_rest, 0.2, anew=True), "value")
         self.best = [clickable(66, "back to this one", lambda i=i: self.go(self.kept[i])) for i in range(8)]
         self.favourites = row()
@@ -569,9 +579,11 @@ class design_panel(Panel):
         draw = ImageDraw.Draw(page)
         page.paste(Image.fromarray(image[0]).resize((384, 384), Image.LANCZOS), (16, 16))
         for i, pixels in enumerate(self.near()):
-            page.paste(Image.fromarray(pixels).resize((108, 108), Image.LANCZOS), (416 + i % 3 * 112, 44 + i // 3 * 112))
+            small = Image.fromarray(pixels).resize((108, 108), Image.LANCZOS)
+            page.paste(small, (416 + i % 3 * 112, 44 + i // 3 * 112))
         draw.text((416, 16), "Variations", INK, FONT)
-        for i, (name, colour) in enumerate(zip(("hair", "eyes"), face_colours(image)[0].reshape(2, 3).round().astype(int))):
+        colours = face_colours(image)[0].reshape(2, 3).round().astype(int)
+        for i, (name, colour) in enumerate(zip(("hair", "eyes"), colours)):
             code = "#{:02x}{:02x}{:02x}".format(*colour)
             draw.rectangle((416, 288 + 58 * i, 476, 338 + 58 * i), code, GREY)
             draw.text((488, 302 + 58 * i), f"{name} {code}", INK, FONT)
@@ -602,7 +614,8 @@ class invert_panel(directions_panel):
         files = self.upload.value
         file = [*files.values()][0] if isinstance(files, dict) else files[0]  # ipywidgets 7, as on Colab
         if len(file["content"]) > UPLOAD:
-            raise GanlibError(f"This file has {len(file['content']) / 1e6:.0f} MB; expected {UPLOAD / 1e6:.0f} at most.")
+            raise GanlibError(f"This file has {len(file['content']) / 1e6:.0f} MB; expected {UPLOAD / 1e6:.0f} at "
+                              "most.")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "upload")
             path.write_bytes(file["content"])

@@ -243,10 +243,7 @@ def gif(run, out, seconds=8.0, max_bytes=3_000_000, include_real=True):
     pages = [(real, "real images")] * (include_real and real.is_file())
     opening = len(pages)  # 1 or 0
     for path in files:
-        r, text = logged.get(int(path.stem), {}), f"{int(path.stem):,} images seen"
-        if "fade" in r:  # a growing run
-            text += f", {r['resolution']}x{r['resolution']}" + (f", fade {r['fade']:.1f}" if r["fade"] < 1 else "")
-        pages.append((path, text))
+        pages.append((path, _seen(logged.get(int(path.stem), {}) | {"images": int(path.stem)})))
     few, (width, _) = min(len(files), 24), Image.open(files[0]).size
     for columns, rows, colors in [s for s in STEPS if s[0] * width // 8 <= 660] or STEPS[-1:]:
         wide = max(FONT.getlength(text) for _, text in pages) + 12
@@ -361,13 +358,22 @@ class live:
         return figure
 
 
+def _seen(record):
+    """How many images were seen at a record of the log, and of a growing run its phase, in words."""
+    text = f"{record['images']:,} images seen"
+    if "fade" in record:
+        text += f", {record['resolution']}x{record['resolution']}"
+        text += f", fade {record['fade']:.1f}" if record["fade"] < 1 else ""
+    return text
+
+
 def _where(config, last):
     """How far a run is, in words: images seen, images/s, time left, losses."""
     rate = last["images_per_second"]
     left = min((config.images - last["images"]) / max(rate, 1e-9) if config.images else math.inf,
                60 * config.minutes - last["train_seconds"] if config.minutes else math.inf)
     left = f"{tqdm.format_interval(max(0, left))} left" if left < math.inf else ""
-    return "     ".join((f"{last['images']:,} images seen", f"{rate:.0f} images/s", left,
+    return "     ".join((_seen(last), f"{rate:.0f} images/s", left,
                          f"loss G {last['loss_g']:.2f}   D {last['loss_d']:.2f}"))
 
 

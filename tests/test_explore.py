@@ -24,7 +24,8 @@ def runs(tmp_path_factory):
     """runs/faces, a style-based generator whose pictures differ, and runs/plain, a DCGAN; both untrained."""
     folder = tmp_path_factory.mktemp("data")
     small = dict(resolution=32, width=8, max_width=16, z_dim=16, w_dim=12, mapping_layers=2)
-    for name, config in {"faces": preset("stylegan-fast", **small), "plain": preset("dcgan", resolution=32, width=4)}.items():
+    configs = {"faces": preset("stylegan-fast", **small), "plain": preset("dcgan", resolution=32, width=4)}
+    for name, config in configs.items():
         torch.manual_seed(0)
         G = build_networks(config)[0]
         if name == "faces":
@@ -128,7 +129,8 @@ def test_walk(G):
     assert panel.image.value == first  # the way back gives the same picture
 
 
-@pytest.mark.parametrize("seeds, message", [("3, x", "expected whole numbers"), ("3", "two or more"), ("", "whole numbers")])
+@pytest.mark.parametrize("seeds, message", [("3, x", "expected whole numbers"), ("3", "two or more"),
+                                            ("", "whole numbers")])
 def test_seeds_that_are_no_numbers(G, seeds, message):
     panel = walk_panel(G)
     before = panel.image.value
@@ -267,7 +269,8 @@ def test_every_panel_without_styles_or_generator(panel, runs, tmp_path):
     plain = panel(runs / "plain")
     if panel is walk_panel:
         plain.position.value = 50
-        assert np.array_equal(shown(plain.image), generate(plain.G, slerp(latents(1, 100, 7), latents(1, 100, 12), 0.0))[0])
+        z = slerp(latents(1, 100, 7), latents(1, 100, 12), 0.0)
+        assert np.array_equal(shown(plain.image), generate(plain.G, z)[0])
         plain.export(".gif")
     else:
         assert "no styles" in plain.message.value and plain._repr_mimebundle_()["text/plain"] == plain.problem

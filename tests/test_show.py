@@ -203,7 +203,7 @@ def test_indicators_show_what_the_log_has(tmp_path):
     assert Image.open(tmp_path / "i.png").size == (1000, 690)
     gated = write_log(tmp_path / "gated", full(40, skipped_d=0.75), row="v3")
     assert title(show.indicators(gated)) == [
-        "D's accuracy", "Gradient norm", "D(G(z)) in the update of", "Updates skipped"]
+        "D's accuracy", "Gradient norm", "D(G(z)) in update of", "Updates skipped"]
     same = write_log(tmp_path / "same", full(40, d_fake_g=0.2))  # G first: both updates see the same D
     assert title(show.indicators(same)) == ["D's accuracy", "Gradient norm"]
     critic = write_log(tmp_path / "wgan-gp", full(40, penalty=0.3), row="wgan-gp")
