@@ -488,6 +488,7 @@ class design_panel(Panel):
     def build(self):
         directions(self.G)
         self.state, self.history, self.kept, self.dice, self.filling = {"seed": 3, "steps": ()}, [], [], 1, False
+        self.key = None  # of the base that is kept: another generator has another
         self.image = picture(256)
         self.controls = {
             "psi": slider("boldness (psi)", 0.7, 0.1, 1.2),
@@ -547,7 +548,7 @@ class design_panel(Panel):
 
     def draw(self):
         key = {k: self.state[k] for k in ("seed", "psi", "steps")}
-        if key != getattr(self, "key", None):
+        if key != self.key:
             self.base, self.key = origin(self.G, **key), key
         self.shown = face(self.G, **self.state, base=self.base)
         put(self.image, generate(self.G, self.shown)[0])

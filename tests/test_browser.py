@@ -230,12 +230,12 @@ def test_explore(browser, lab, tmp_path):
     make_directions(run, n=100)
     with run_all(browser, lab[0], "07_explore", watch="walk_panel(") as page:
         finish(page)
-        Played(page, "explore.models(").cell.locator("select").select_option("runs/faces")
-        cell(page, "invert_panel(").locator("button:has-text('Try a drawn')").wait_for()
-
         walk = Played(page, "walk_panel(")
         walk.says("position 0.00")
-        first = walk.pixels()
+        shipped = walk.pixels()
+        Played(page, "explore.models(").cell.locator("select").select_option("runs/faces")
+        first = walk.changed(shipped)  # every panel follows the choice
+        cell(page, "invert_panel(").locator("button:has-text('Try a drawn')").wait_for()
         walk.keys("position", *["ArrowRight"] * 20)
         walk.says("position 0.20")
         there = walk.changed(first)
