@@ -45,8 +45,11 @@ WATCH = """cell => {
 BAD = "[data-mime-type='application/vnd.jupyter.error'], [data-mime-type='application/vnd.jupyter.stderr']"
 DONE = f"""document.querySelector("{BAD}")
   || /\\d/.test([...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].at(-1).textContent)"""
+# A picture that is replaced while it is being decoded fails to: the next one counts
 PIXELS = """async image => {
-  await image.decode();
+  for (let tries = 0; ; tries++)
+    try { await image.decode(); break; }
+    catch (error) { if (tries == 100) throw error; await new Promise(done => setTimeout(done, 50)); }
   const canvas = document.createElement('canvas');
   [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
   canvas.getContext('2d').drawImage(image, 0, 0);
