@@ -33,20 +33,16 @@ def build_networks(config):
 
 
 def _style_based(config):
-    def widths(width, top):
-        return [min(width * top // 2**i, config.max_width) for i in range(2, top.bit_length())]  # from 4x4 to top x top
+    def channels(width):  # from 4x4 to the full resolution
+        return [min(width * config.resolution // 2**i, config.max_width) for i in range(2, config.resolution.bit_length())]
 
     latent = config.z_dim, config.w_dim, config.mapping_layers, config.mixing
-    if config.model == "stylegan":
-        channels = widths(config.width, config.resolution)
-        return (stylegan.Generator(config.resolution, channels, *latent),
-                stylegan.Discriminator(config.resolution, channels))
-    top = config.resolution // config.patch
-    G = stylegan.FastGenerator(config.resolution, widths(config.width, top), *latent, patch=config.patch)
+    Generator, Discriminator = ((stylegan.Generator, stylegan.Discriminator) if config.model == "stylegan" else
+                                (stylegan.FastGenerator, stylegan.FastDiscriminator))
+    G = Generator(config.resolution, channels(config.width), *latent)
     if config.model == "stylegan-projected":
         return G, stylegan.ProjectedDiscriminator(config.resolution)
-    channels = widths(config.d_width or config.width, top)
-    return G, stylegan.FastDiscriminator(config.resolution, channels, config.layers, config.patch)
+    return G, Discriminator(config.resolution, channels(config.d_width or config.width))
 
 
 def write_atomic(path, data):

@@ -48,8 +48,6 @@ class Recipe:
     mapping_layers: int = 8
     mixing: float = 0.9  # probability of mixing regularisation
     d_width: int = 0  # D's width in the fast pair; 0: as G's
-    layers: int = 2  # convolutions per resolution in the fast pair's D
-    patch: int = 2  # side of the patches of pixels that the fast pair unfolds from channels
     # progressive growing
     grow: str = ""  # "8:150 16:450": from so many thousand images on that resolution is faded in; "" is off
     fade_kimg: float = 150.0  # how long a fade takes, in thousands of images
@@ -116,7 +114,7 @@ class Config(Recipe, Engine):
         for key, known in CHOICES.items():
             need(getattr(self, key) in known, key, "another value." + nearest(getattr(self, key), known)[:-1])
         need(self.resolution in RESOLUTIONS, "resolution", f"one of {RESOLUTIONS}")
-        for key in ("z_dim", "w_dim", "width", "max_width", "mapping_layers", "layers", "patch", "d_steps", "penalty_every",
+        for key in ("z_dim", "w_dim", "width", "max_width", "mapping_layers", "d_steps", "penalty_every",
                     "log_images"):
             need(getattr(self, key) >= 1, key, "at least 1")
         need(self.batch >= 2, "batch", "at least 2 (batch norm needs more than one image)")
@@ -317,16 +315,17 @@ PRESETS = {
     ),
     "stylegan-fast": dict(
         source="Karras et al. 2019 (scaled convolutions, skip and residual networks), with widths for two CPU cores",
-        model="stylegan-fast", z_dim=256, w_dim=256, mapping_layers=4, max_width=256, d_width=48, batch=32,
-        lr_g=0.002, lr_d=0.002, beta1=0, beta2=0.99, real_label=1, fake_label=0, first="d", penalty="r1",
+        model="stylegan-fast", z_dim=256, w_dim=256, mapping_layers=4, max_width=256, batch=32,
+        lr_g=0.004, lr_d=0.004, beta1=0, beta2=0.99, real_label=1, fake_label=0, first="d", penalty="r1",
         penalty_weight=1, penalty_every=8,
-        profiles={"smoke": dict(z_dim=32, w_dim=32, max_width=16, d_width=8), "cpu": dict(width=64)},
+        # on few cores many small steps are worth more than wide layers
+        profiles={"smoke": dict(z_dim=32, w_dim=32, max_width=16), "demo": dict(width=16, batch=16),
+                  "cpu": dict(width=16, batch=16)},
     ),
     "stylegan-projected": dict(
         base="stylegan-fast", source="Sauer et al. 2021: D on frozen EfficientNet-Lite0 features",
-        model="stylegan-projected", loss="hinge", penalty="none", d_width=0, batch=64,
-        augment="color,translation,cutout",
-        profiles={"smoke": dict(z_dim=32, w_dim=32, max_width=16), "cpu": dict(width=64)},
+        model="stylegan-projected", loss="hinge", penalty="none", batch=64, augment="color,translation,cutout",
+        profiles={"smoke": dict(z_dim=32, w_dim=32, max_width=16), "demo": dict(width=16), "cpu": dict(width=16)},
     ),
 }
 

@@ -27,7 +27,7 @@ from .errors import GanlibError
 from .fetch import data_dir
 from .sample import (colour_directions, edit, face_colours, factorise, generate, identity, invert, latents,
                      layer_groups, mixing_sheet, movie, save_latents, seed_latents, styles, swap, walk)
-from .show import BLUE, FONT, GREY, INK, RED, _bytes, grid
+from .show import BLUE, FONT, GREY, INK, RED, encoded, grid
 from .synthetic import face as drawn_face
 
 # What the labels of real faces look like in a pack of the Kaggle set (`label_colours`)
@@ -160,7 +160,7 @@ def clickable(size, hint, click):
 
 def put(image, pixels):
     """Show uint8 (H, W, 3) in an Image; compressed lightly, as quick matters more than small."""
-    image.value = _bytes(Image.fromarray(pixels).save, compress_level=1)
+    image.value = encoded(Image.fromarray(pixels).save, compress_level=1)
 
 
 def title(text):
@@ -206,7 +206,7 @@ class models:
 
 def view(box, text, image=None):
     """A mime bundle of a widget with a still picture and a text beside it, for where widgets cannot run."""
-    still = {"image/png": base64.b64encode(_bytes(image.save)).decode()} if image else {}
+    still = {"image/png": base64.b64encode(encoded(image.save)).decode()} if image else {}
     return {"text/plain": text, **still, "application/vnd.jupyter.widget-view+json": {
         "version_major": 2, "version_minor": 0, "model_id": box.model_id}}
 
@@ -420,7 +420,7 @@ class mix_panel(Panel):
                 put(cell.children[0], image)
                 cell.layout.border = f"3px solid {colour if seed in chosen else 'transparent'}"
         sheet = self.figure()
-        self.table.value, self.table.width = _bytes(sheet.save, compress_level=1), 1.5 * sheet.width
+        self.table.value, self.table.width = encoded(sheet.save, compress_level=1), 1.5 * sheet.width
 
     def figure(self):
         return mixing_sheet(self.G, *self.chosen, self.layers.value, self.psi.value)
@@ -473,7 +473,7 @@ class directions_panel(Panel):
     def save(self):
         path = self.save_as(self.name, ".safetensors")
         save_latents(path, self.G, self.shown, **self.state())
-        write_atomic(path.with_suffix(".png"), _bytes(Image.fromarray(generate(self.G, self.shown)[0]).save))
+        write_atomic(path.with_suffix(".png"), encoded(Image.fromarray(generate(self.G, self.shown)[0]).save))
         self.say(f"Saved {path.with_suffix('.png')} and, to go on with it, {path.name}", INK, path.with_suffix(".png"))
 
     def figure(self):
@@ -570,7 +570,7 @@ class design_panel(Panel):
     def save(self):
         path = self.save_as("character", ".png")
         save_latents(path.with_suffix(".safetensors"), self.G, self.shown, **self.state)
-        write_atomic(path, _bytes(self.figure().save))
+        write_atomic(path, encoded(self.figure().save))
         self.say(f"Saved {path} and, to rebuild the face, {path.stem}.safetensors", INK, path)
 
     def figure(self):

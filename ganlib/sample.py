@@ -164,10 +164,7 @@ def movie(path, images, fps=20):
     """Write images (n, H, W, 3) as a GIF or MP4 (`path` decides), small ones enlarged to about 256 pixels."""
     from . import show  # needs what notebooks need, and is not light
 
-    encode = {".gif": show._encode_gif, ".mp4": show._encode_mp4}.get(Path(path).suffix.lower())
-    if encode is None:
-        raise GanlibError(f"{path}: expected a name that ends in .gif or .mp4.")
-    scale = max(1, 256 // images.shape[1])
+    encode, scale = show.encoder(path), max(1, 256 // images.shape[1])
     frames = [Image.fromarray(image.repeat(scale, 0).repeat(scale, 1)) for image in images]
     write_atomic(path, encode(frames, [1 / fps] * len(frames), 256))
 

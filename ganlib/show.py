@@ -38,10 +38,11 @@ class Figure(matplotlib.figure.Figure):
     """A figure that shows inline whether or not pyplot was imported, and once only."""
 
     def _repr_png_(self):
-        return _bytes(self.savefig)
+        return encoded(self.savefig)
 
 
-def _bytes(save, format="png", **options):
+def encoded(save, format="png", **options):
+    """The bytes that `save`, the save method of a picture or a figure, writes in a format."""
     file = io.BytesIO()
     save(file, format=format, **options)
     return file.getvalue()
@@ -169,7 +170,7 @@ def _figure(panels, across, logs, out):
         lines = [Line2D([], [], label=log.name, color=COLORS[log.number % 6], linewidth=2) for log in logs]
         figure.legend(handles=lines, ncols=6, fontsize=9, frameon=False, loc="outside lower center")
     if out is not None:
-        write_atomic(out, _bytes(figure.savefig, Path(out).suffix[1:] or "png"))
+        write_atomic(out, encoded(figure.savefig, Path(out).suffix[1:] or "png"))
     return figure
 
 
@@ -232,9 +233,7 @@ def gif(run, out, seconds=8.0, max_bytes=3_000_000, include_real=True):
     a part of the grid, and leaves out frames as long as 24 remain.
     """
     run, out = folder_of(run), Path(out)
-    encode = {".gif": _encode_gif, ".mp4": _encode_mp4}.get(out.suffix.lower())
-    if encode is None:
-        raise GanlibError(f"{out}: expected a name that ends in .gif or .mp4.")
+    encode = encoder(out)
     files, real = _samples(run), run / "samples" / "real.png"
     if not files:
         raise GanlibError(f"{run} has no samples/*.png: expected a run's folder, as `train` writes it (the generators "
@@ -249,16 +248,16 @@ def gif(run, out, seconds=8.0, max_bytes=3_000_000, include_real=True):
         wide = max(FONT.getlength(text) for _, text in pages) + 12
         frames = [_frame(path, text, columns, rows, wide) for path, text in pages]
 
-        def encoded(n):
+        def movie_of(n):
             chosen = [frames[round(i)] for i in np.linspace(len(frames) - 1, opening, n)][::-1]
             each = min(1, max(0.06, (seconds - 2 - 1.5 * opening) / max(1, n - 1)))
             return encode(frames[:opening] + chosen, [1.5] * opening + [each] * (n - 1) + [2.0], colors)
 
-        data = encoded(few)
+        data = movie_of(few)
         if len(data) > max_bytes:
             continue
         n = min(len(files), int(few * max_bytes / len(data)))
-        while n > few and len(more := encoded(n)) > max_bytes:
+        while n > few and len(more := movie_of(n)) > max_bytes:
             n -= max(1, n // 30)
         write_atomic(out, more if n > few else data)
         return out
@@ -287,12 +286,20 @@ def _frame(path, text, columns, rows, wide):
     return _titled(picture.resize((w, h), Image.NEAREST), text, *page)
 
 
+def encoder(path):
+    """The function (frames, durations in s, colors) -> bytes of a GIF or MP4, as the end of a path says."""
+    kinds = {".gif": _encode_gif, ".mp4": _encode_mp4}
+    if (suffix := Path(path).suffix.lower()) not in kinds:
+        raise GanlibError(f"{path}: expected a name that ends in .gif or .mp4.")
+    return kinds[suffix]
+
+
 def _encode_gif(frames, durations, colors):
     # One palette for all frames, and no dither: it would flicker and take more room
     palette = Image.fromarray(np.concatenate(frames)).quantize(colors, Image.Quantize.FASTOCTREE)
     palette.putpalette([255 if value >= 248 else value for value in palette.getpalette()])  # paper is white
     frames = [f.quantize(palette=palette, dither=Image.Dither.NONE) for f in frames]
-    return _bytes(frames[0].save, "gif", save_all=True, append_images=frames[1:], loop=0, optimize=False,
+    return encoded(frames[0].save, "gif", save_all=True, append_images=frames[1:], loop=0, optimize=False,
                   duration=[10 * round(100 * d) for d in durations])  # ms, and a GIF counts in 10 ms
 
 
@@ -333,7 +340,7 @@ class live:
         if not self.behind:
             return
         try:
-            shown = Shown(_bytes(self.panel().savefig), width=1000, height=570)
+            shown = Shown(encoded(self.panel().savefig), width=1000, height=570)
             if self.handle:
                 self.handle.update(shown)
             else:
@@ -466,7 +473,7 @@ class review:
         self.shown = rows[(page - 1) * self.PAGE:page * self.PAGE]
         for slot, row, card in zip(self.slots, self.shown, _cards(self.report, self.shown)):
             image, button = slot.children
-            image.value, button.value = _bytes(Image.fromarray(card).save), row.file in self.keep
+            image.value, button.value = encoded(Image.fromarray(card).save), row.file in self.keep
             button.description, button.icon, button.button_style = (
                 ("taken back", "check", "success") if button.value else ("take back", "", ""))
         self.pictures.children = self.slots[:len(self.shown)]
@@ -480,7 +487,7 @@ class review:
     def _repr_mimebundle_(self, **_):
         if not self.dropped:
             return {"text/plain": "No file was dropped: there is nothing to review."}
-        sheet = _bytes(contact_sheet(self.report, next(iter(self.dropped)), self.PAGE).save)
+        sheet = encoded(contact_sheet(self.report, next(iter(self.dropped)), self.PAGE).save)
         return {"text/plain": "Dropped files (without widgets: review(...).toggle(file) takes one back)",
                 "image/png": base64.b64encode(sheet).decode(), "application/vnd.jupyter.widget-view+json": {
                     "version_major": 2, "version_minor": 0, "model_id": self.box.model_id}}

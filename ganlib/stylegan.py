@@ -60,14 +60,14 @@ class EqualLinear(nn.Module):
 class EqualConv(nn.Module):
     """Convolution with equalised learning rate."""
 
-    def __init__(self, c_in, c_out, kernel=3, stride=1, gain=SQRT2):
+    def __init__(self, c_in, c_out, kernel=3, gain=SQRT2):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(c_out, c_in, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(c_out))
-        self.scale, self.stride, self.padding = gain / math.sqrt(c_in * kernel**2), stride, (kernel - 1) // 2
+        self.scale, self.padding = gain / math.sqrt(c_in * kernel**2), (kernel - 1) // 2
 
     def forward(self, x):
-        return F.conv2d(x, self.weight * self.scale, self.bias, self.stride, self.padding)
+        return F.conv2d(x, self.weight * self.scale, self.bias, padding=self.padding)
 
 
 def adain(x, scale, bias):
@@ -251,19 +251,16 @@ class ModulatedLayer(nn.Module):
 
 
 class FastGenerator(StyleGenerator):
-    """StyleGAN2's skip generator for little compute: at R / patch pixels, where the `widths` end, it draws patches."""
+    """StyleGAN2's skip generator for little compute, narrow where the pictures are large."""
 
-    def __init__(self, resolution=64, widths=(256, 256, 128, 64), z_dim=256, w_dim=256, mapping_layers=4,
-                 mixing=0.9, patch=2):
-        super().__init__(resolution, _sizes(resolution // patch, widths), z_dim, w_dim, mapping_layers, mixing)
-        self.patch, self.const = patch, nn.Parameter(torch.randn(1, widths[0], 4, 4))
+    def __init__(self, resolution=64, widths=(256, 128, 64, 32, 16), z_dim=256, w_dim=256, mapping_layers=4, mixing=0.9):
+        super().__init__(resolution, _sizes(resolution, widths), z_dim, w_dim, mapping_layers, mixing)
+        self.const = nn.Parameter(torch.randn(1, widths[0], 4, 4))
         self.layers = nn.ModuleList()
         for i, (c_in, c_out) in enumerate(zip((widths[0], *widths), widths)):
             self.layers += [ModulatedLayer(c_in, c_out, w_dim, up=i > 0), ModulatedLayer(c_out, c_out, w_dim)]
         self.rgb_style = nn.ModuleList(EqualLinear(w_dim, c, gain=1.0, ones=c) for c in widths)
-        self.to_rgb = nn.ModuleList(EqualLinear(c, 3 * patch**2, gain=0.5) for c in widths)  # 1x1, in fp32
-        for layer in self.to_rgb:  # patches start in one colour, or their pattern shows in the first images (ICNR)
-            layer.weight.data = layer.weight.data[::patch**2].repeat_interleave(patch**2, 0)
+        self.to_rgb = nn.ModuleList(EqualLinear(c, 3, gain=0.5) for c in widths)  # 1x1, in fp32
 
     def synthesis(self, ws, noise=None):
         noise = self.fixed_noise() if noise is None else noise
@@ -272,7 +269,7 @@ class FastGenerator(StyleGenerator):
             x = layer(x, ws[:, i], noise[i])
             if i % 2:  # the pictures of all resolutions add up
                 new = x.permute(0, 2, 3, 1) * self.rgb_style[i // 2](ws[:, i])[:, None, None]  # (B, H, W, C)
-                new = F.pixel_shuffle(self.to_rgb[i // 2](new).permute(0, 3, 1, 2), self.patch)
+                new = self.to_rgb[i // 2](new).permute(0, 3, 1, 2)
                 rgb = new if rgb is None else new + up_smooth(rgb)
         return rgb
 
@@ -280,29 +277,27 @@ class FastGenerator(StyleGenerator):
 class ResidualBlock(nn.Module):
     """Half the resolution, c_in to c_out channels, no normalisation; both branches start at variance 1/2."""
 
-    def __init__(self, c_in, c_out, layers):
+    def __init__(self, c_in, c_out):
         super().__init__()
-        # one layer: a strided 4x4 convolution; two: a 3x3 one at full size, another after the pooling
-        self.conv1 = EqualConv(c_in, c_in) if layers == 2 else None
-        self.conv2 = EqualConv(c_in, c_out, gain=1.0) if layers == 2 else EqualConv(c_in, c_out, 4, 2, gain=1.0)
+        self.conv1, self.conv2 = EqualConv(c_in, c_in), EqualConv(c_in, c_out, gain=1.0)
         self.skip = EqualConv(c_in, c_out, 1, gain=1 / SQRT2)
 
     def forward(self, x):
-        return self.skip(down(x)) + lrelu(self.conv2(down(lrelu(self.conv1(x))) if self.conv1 else x))
+        return self.skip(down(x)) + lrelu(self.conv2(down(lrelu(self.conv1(x)))))
 
 
 class FastDiscriminator(nn.Module):
-    """Residual discriminator, after R3GAN: images (B, 3, R, R) to logits (B,); `layers` (1 or 2) a resolution."""
+    """Residual discriminator, after StyleGAN2 and R3GAN: images (B, 3, R, R) to logits (B,)."""
 
-    def __init__(self, resolution=64, widths=(256, 192, 128, 64), layers=1, patch=2):
+    def __init__(self, resolution=64, widths=(256, 128, 64, 32, 16)):
         super().__init__()
-        _sizes(resolution // patch, widths)
-        self.resolution, self.patch, self.from_rgb = resolution, patch, EqualConv(3 * patch**2, widths[-1])
-        self.blocks = nn.Sequential(*[ResidualBlock(c, low, layers) for low, c in zip(widths, widths[1:])][::-1])
+        _sizes(resolution, widths)  # which checks that they fit
+        self.resolution, self.from_rgb = resolution, EqualConv(3, widths[-1])
+        self.blocks = nn.Sequential(*[ResidualBlock(c, low) for low, c in zip(widths, widths[1:])][::-1])
         self.head = head(widths[0])
 
     def forward(self, x, c=None):
-        return self.head(self.blocks(lrelu(self.from_rgb(F.pixel_unshuffle(x, self.patch)))))
+        return self.head(self.blocks(lrelu(self.from_rgb(x))))
 
 
 def lite0():

@@ -35,7 +35,7 @@ def make(path, seed=0, **changes):
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("generators")
     make(folder / "stylegan.safetensors")
-    make(folder / "fast.safetensors", model="stylegan-fast", patch=2)
+    make(folder / "fast.safetensors", model="stylegan-fast")
     config = preset("dcgan", resolution=32, width=4, z_dim=16)
     save_generator(folder / "dcgan.safetensors", build_networks(config)[0], config)
     return folder

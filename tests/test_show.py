@@ -597,5 +597,5 @@ def test_in_a_real_kernel(tmp_path):
     assert all(len(outputs) == 1 for outputs in (curves, grid, review, gif))
     assert all(isinstance(bundle["image/png"], str) and len(bundle["image/png"]) > 100 for bundle in bundles)
     assert bundles[0]["image/png"].strip() == base64.b64encode(
-        show._bytes(show.live(run).panel().savefig)).decode()  # the last state stands there
+        show.encoded(show.live(run).panel().savefig)).decode()  # the last state stands there
     assert "application/vnd.jupyter.widget-view+json" in bundles[3] and "image/gif" in gif[0].data

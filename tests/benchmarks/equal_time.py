@@ -1,0 +1,218 @@
+"""Models trained for the same time on two CPU cores and measured alike: the README's results, and the search for a
+style-based recipe for little compute.
+
+    python tests/benchmarks/equal_time.py PACK --rates        images/s of each model; nothing else may be running
+    python tests/benchmarks/equal_time.py PACK [MODEL ...]    train what is missing (or go on), and measure it
+    python tests/benchmarks/equal_time.py                     the tables, from equal_time.json beside this file
+
+PACK: real faces at 64x64, as `ganlib data ARCHIVE PACK` makes them. Style-based recipes get 30 minutes of two cores,
+those in LONG 90, converted to images at the rates measured; runs are folders under data/runs/equal and resume. FD-lite:
+10,000 samples without truncation against all real images. FD-labels: the same distance in the 256 features of a small
+network that learned the pack's own colours of hair and eyes, which no model has seen.
+"""
+import argparse
+import json
+import statistics
+import tempfile
+from pathlib import Path
+
+RESULTS = Path(__file__).with_suffix(".json")
+SHORT, LONG_MINUTES, SAMPLES = 30, 90, 10_000
+NARROW = dict(width=16, batch=16)
+MODELS = {  # name: (preset, what differs from it, what it is)
+    "dcgan": ("dcgan", {}, "the report's"),
+    "lsgan": ("lsgan", {}, "the report's, least squares"),
+    "dcgan-10k": ("dcgan-10k", {}, "AnimeCharacterDCGANGeneration's"),
+    "wgan-gp": ("wgan-gp", {}, "five critic steps, gradient penalty"),
+    "stylegan": ("stylegan", "cpu", "the report's, growing, 128 channels at most"),
+    "narrow": ("stylegan-fast", NARROW, "16 channels at 64x64, batches of 16"),
+    "wide": ("stylegan-fast", dict(width=32, d_width=24, batch=16), "32 and 24 channels there"),
+    "pairs": ("stylegan-fast", NARROW | dict(loss="relativistic", penalty="r1r2"), "relativistic pairs, R1 and R2"),
+    "projected": ("stylegan-projected", NARROW, "D on frozen features of EfficientNet-Lite0"),
+}
+SEARCH = ("narrow", "wide", "pairs", "projected")
+LONG = ("dcgan", "lsgan", "dcgan-10k", "wgan-gp", "stylegan", "narrow", "wide")
+
+
+def config_of(name, **changes):
+    from ganlib.config import preset
+    kind, values, _ = MODELS[name]
+    if isinstance(values, str):  # a profile
+        return preset(kind, values, **changes)
+    return preset(kind, None, **(values | changes))
+
+
+def load():
+    return json.loads(RESULTS.read_text()) if RESULTS.exists() else {"rates": {}, "rows": {}}
+
+
+def keep(found):
+    part = RESULTS.with_suffix(".part")
+    part.write_text(json.dumps(found, indent=1) + "\n")
+    part.replace(RESULTS)
+
+
+def phases(name):
+    """{images at which it begins: what makes a training begin there} of each phase of a model's schedule."""
+    from ganlib.config import steps_of
+    grow = steps_of(config_of(name).grow)
+    return {0: dict(grow="64:1000" if grow else "")} | {
+        round(1000 * kimg): dict(grow=f"{size}:0", fade_kimg=0) for size, kimg in grow.items() if size <= 64}
+
+
+def measure_rates(pack, names, rounds=3, seconds=20):
+    """Images/s of the training loop on two threads, the median of rounds in which all models take their turn."""
+    import torch
+
+    from ganlib.logs import read_log
+    from ganlib.train import train
+    torch.set_num_threads(2)
+    found, rates = load(), {(name, at): [] for name in names for at in phases(name)}
+    for _ in range(rounds):
+        for (name, at), values in rates.items():
+            config = config_of(name, minutes=seconds / 60, images=0, log_images=320, frames=0, generators=0,
+                               **phases(name)[at])
+            with tempfile.TemporaryDirectory() as folder:
+                train(config, pack, folder, progress=False)
+                records, _ = read_log(folder)
+            late = records[len(records) // 3:]  # the first steps are slow
+            values.append(statistics.median(r["images_per_second"] for r in late))
+            print(f"{name:10} from {at:6,} images on: {values[-1]:6.1f} images/s", flush=True)
+    for (name, at), values in rates.items():
+        found["rates"].setdefault(name, {})[str(at)] = round(statistics.median(values), 1)
+    keep(found)
+
+
+def images_in(minutes, rates):
+    """How many images a model sees in so many minutes, in whole thousands; rates: {images: images/s from there on}."""
+    left, starts = 60 * minutes, [*map(int, rates)]
+    for start, end, rate in zip(starts, [*starts[1:], 10**9], rates.values()):
+        if left <= (end - start) / rate:
+            return round((start + left * rate) / 1000) * 1000
+        left -= (end - start) / rate
+
+
+def label_features(pack):
+    """The function from uint8 images (N, 64, 64, 3) to 256 features of a network that knows colours of hair and eyes."""
+    import torch
+    from torch import nn
+
+    from ganlib.fetch import data_dir
+    torch.manual_seed(0)
+    path, heads = data_dir() / "stats" / f"labels-{pack.hash}.pt", [len(names) for names in pack.attributes.values()]
+    widths = (3, 32, 64, 128, 256)
+    body = nn.Sequential(*(layer for a, b in zip(widths, widths[1:]) for layer in (
+        nn.Conv2d(a, b, 4, 2, 1, bias=False), nn.BatchNorm2d(b), nn.LeakyReLU(0.2))), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    net = nn.Sequential(body, nn.Dropout(0.3), nn.Linear(widths[-1], sum(heads)))
+
+    def tensor(images):
+        return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+    if path.exists():
+        net.load_state_dict(torch.load(path, weights_only=True))
+    else:
+        order, held, epochs = torch.randperm(len(pack)), 1_000, 12
+        x, y = tensor(pack.images), torch.from_numpy(pack.labels).long()
+        optimizer = torch.optim.AdamW(net.parameters(), 2e-3, weight_decay=0.05)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, epochs * -(-(len(pack) - held) // 64))
+        for _ in range(epochs):
+            net.train()
+            for batch in order[held:][torch.randperm(len(pack) - held)].split(64):
+                some = x[batch].flip(3) if torch.rand(()) < 0.5 else x[batch]
+                answers = net(some).split(heads, 1)
+                loss = sum(nn.functional.cross_entropy(a, y[batch, k], ignore_index=-1, label_smoothing=0.1)
+                           for k, a in enumerate(answers))
+                optimizer.zero_grad(), loss.backward(), optimizer.step(), schedule.step()
+        net.eval()
+        with torch.inference_mode():
+            answers = net(x[order[:held]]).split(heads, 1)
+        right = [(a.argmax(1) == y[order[:held], k]).float().mean().item() for k, a in enumerate(answers)]
+        print("label network on 1,000 held out:", ", ".join(f"{k} {r:.0%}" for k, r in zip(pack.attributes, right)))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(net.state_dict(), path)
+    body.eval()
+
+    def describe(images):
+        with torch.inference_mode():
+            return torch.cat([body(tensor(images[i:i + 256])) for i in range(0, len(images), 256)]).numpy()
+    return describe
+
+
+def measure(pack, run):
+    from ganlib.checkpoint import load_generator
+    from ganlib.metrics import evaluate, frechet
+    from ganlib.metrics import statistics as gaussian
+    from ganlib.sample import sample
+    table, describe = evaluate(pack, run, n=SAMPLES, progress=False), label_features(pack)
+    faces = sample(load_generator(run), SAMPLES, seed=1)
+    labels = [frechet(gaussian(describe(a)), gaussian(describe(b)))
+              for a, b in ((pack.images[::2], pack.images[1::2]), (pack.images, faces))]
+    for row, value in zip(table.rows, labels):
+        row |= {"labels": value}
+    return [{k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()} for row in table.rows], table.about
+
+
+def run_all(pack, names):
+    from ganlib.data import load_pack
+    from ganlib.fetch import data_dir
+    from ganlib.train import train
+    pack = load_pack(pack)
+    for minutes, those in (SHORT, SEARCH), (LONG_MINUTES, LONG):
+        for name in (n for n in names if n in those):
+            key, found = f"{name}, {minutes} minutes", load()
+            if key in found["rows"]:
+                continue
+            images = images_in(minutes, found["rates"][name])
+            run = data_dir() / "runs" / "equal" / name
+            print(f"{key}: {images:,} images", flush=True)
+            if train(config_of(name, images=images, minutes=0, frames=60, generators=20), pack, run).stopped != "budget":
+                return
+            (real, row), about = measure(pack, run)
+            found = load()
+            found["about"], found["rows"]["real"], found["rows"][key] = about, real, row
+            keep(found)
+            print(row, flush=True)
+
+
+COLUMNS = {"images": "images", "minutes": "minutes here", "fd": "FD-lite", "kid": "KID x 1000", "precision": "precision",
+           "recall": "recall", "density": "density", "coverage": "coverage", "eye_gap": "eye gap", "labels": "FD-labels"}
+
+
+def tables(found):
+    """Markdown: all rows, those of more minutes first."""
+    def cell(row, key):
+        if key not in row:
+            return ""
+        scale, plus = 1000 if key == "kid" else 1, row.get("spread", {}).get(key, 0)
+        value = row[key] * scale
+        return (f"{value:,.0f}" if value >= 1000 else f"{value:.3g}") + (f" ± {plus * scale:.2g}" if plus else "")
+
+    lines = [found.get("about", {}).get("note", ""), "",
+             f"| | | images/s | {' | '.join(COLUMNS.values())} | FD-lite of DCGAN's |", "|" + "---|" * (4 + len(COLUMNS))]
+    rows = sorted(found["rows"].items(), key=lambda item: (-int((item[0].split() + [999])[1] if " " in item[0] else 999),
+                                                           item[1]["fd"]))
+    for key, row in rows:
+        name, _, after = key.partition(", ")
+        other, words = found["rows"].get(f"dcgan, {after}"), MODELS[name][2] if name in MODELS else "half against half"
+        share = f"{row['fd'] / other['fd']:.2f}" if other else ""
+        rate = f"{[*found['rates'][name].values()][-1]:.0f}" if name in found["rates"] else ""
+        lines.append(f"| {key} | {words} | {rate} | {' | '.join(cell(row, k) for k in COLUMNS)} | {share} |")
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pack", nargs="?")
+    parser.add_argument("models", nargs="*", metavar="MODEL", help=", ".join(MODELS))
+    parser.add_argument("--rates", action="store_true")
+    args = parser.parse_args()
+    names = args.models or list(MODELS)
+    if args.pack and args.rates:
+        measure_rates(args.pack, names)
+    elif args.pack:
+        run_all(args.pack, names)
+    print(tables(load()) if load()["rows"] else "Nothing is measured yet.")
+
+
+if __name__ == "__main__":
+    main()
