@@ -159,7 +159,7 @@ def test_mix(G):
     panel.click(0, 5), panel.click(1, 7)
     assert panel.chosen == [[0, 3, 5], [8, 9, 10, 15]]
     a, b = styles(G, latents(1, 16, 5), 0.7), styles(G, latents(1, 16, 15), 0.7)
-    assert same(panel.result, swap(G, a, b, (2, 6)), G)
+    assert panel.layers.value == (4, 8) and same(panel.result, swap(G, a, b, (4, 8)), G)
     panel.layers.value = (0, 3)
     assert same(panel.result, swap(G, a, b, (0, 3)), G)
     table = np.asarray(mixing_sheet(G, [0, 3, 5], [8, 9, 10, 15], (0, 3), 0.7))
