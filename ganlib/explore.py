@@ -51,7 +51,8 @@ def opened(source):
     try:
         G = load_generator(source)
     except GanlibError as error:
-        raise GanlibError(f"{error} These come with ganlib: {', '.join(shipped()) or 'none'}.") from None
+        more = "" if "Known:" in str(error) else f" These come with ganlib: {', '.join(shipped()) or 'none'}."
+        raise GanlibError(f"{error}{more}") from None
     G.folder = find_generator(source).parent
     return G
 
@@ -191,12 +192,14 @@ class models:
         self.menu = field(w.Dropdown, "generator", source if source in found else None, options=[*found])
         self.folder = field(w.Text, "or a run's folder", "" if source in found else str(source),
                             continuous_update=False)
-        self.menu.observe(lambda change: change["new"] and self.choose(found[change["new"]]), "value")
-        self.folder.observe(lambda change: change["new"] and self.choose(change["new"]), "value")
+        self.menu.observe(lambda change: change["new"] and self.choose(found[change["new"]], self.folder, ""), "value")
+        self.folder.observe(lambda change: change["new"].strip() and self.choose(
+            Path(change["new"].strip()).expanduser(), self.menu, None), "value")
         self.box = row(self.menu, self.folder)
 
-    def choose(self, source):
-        self.source = source
+    def choose(self, source, other, nothing):
+        """Open a source everywhere, and empty the other box: what it had can then be chosen again."""
+        self.source, other.value = source, nothing
         for panel in self.panels:
             panel.open(source)
 
@@ -288,7 +291,10 @@ class Panel:
     def _repr_mimebundle_(self, **_):
         if not self.ready:
             return view(self.box, self.problem)
-        return view(self.box, self.text, self.figure())
+        try:
+            return view(self.box, self.text, self.figure())
+        except GanlibError:  # the settings of now are refused: the panel says why
+            return view(self.box, self.problem)
 
 
 # -- the panels
@@ -353,8 +359,10 @@ class walk_panel(Panel):
                   + f"; psi {psi}; noise {noise}" * hasattr(self.G, "mapping"))
 
     def frames(self, positions):
-        return generate(self.G, self.latents(positions), noise=self.dice if self.noise.value == "fresh" else
-                        self.noise.value)
+        latents = self.latents(positions)
+        if self.noise.value != "fresh":
+            return generate(self.G, latents, noise=self.noise.value)
+        return np.concatenate([generate(self.G, one[None], noise=self.dice) for one in latents])  # all with one noise
 
     def export(self, suffix, note=""):
         path = self.save_as("walk", suffix)
@@ -507,7 +515,7 @@ class design_panel(Panel):
         self.favourites = row()
         self.undo = press("Undo", lambda: self.go(None), "undo")
         return [row(column(self.image, row(press("Surprise me", self.surprise, "random"), self.undo)),
-                    column(title("Colours"), *self.controls.values(), row(press("Keep", self.keep, "star"), press(
+                    column(title("Colours"), *self.controls.values(), row(press("Keep", lambda: self.act(self.keep), "star"), press(
                         "Save character sheet", lambda: self.act(self.save), "download"))),
                     column(title("Click the one you like better"), row(*self.around[:3]), row(*self.around[3:]),
                            self.amount, press("Others", self.others, "refresh"))), self.favourites]
@@ -528,7 +536,7 @@ class design_panel(Panel):
 
     def changed(self, name):
         if not self.filling:
-            self.go(self.state | {name: self.controls[name].value}, name)
+            self.go(self.state | {name: self.controls[name].value}, None if name in ("hair", "eyes") else name)
 
     def surprise(self):
         self.go(self.state | {"seed": random.randrange(10**6), "steps": (), "hair": STAY, "eyes": STAY})
@@ -553,8 +561,9 @@ class design_panel(Panel):
         self.shown = face(self.G, **self.state, base=self.base)
         put(self.image, generate(self.G, self.shown)[0])
         self.undo.disabled = not self.history
-        given = {k: v for k, v in self.state.items() if k in ("seed", "psi") or v and v != STAY and
-                 (not k.endswith("_amount") or self.state[k.split("_")[0]] != STAY)}
+        left_out = {k for k in ("hair", "eyes") if self.state[k] == STAY}
+        left_out |= {f"{k}_amount" for k in left_out} | ({"steps"} if not self.state["steps"] else set())
+        given = {k: v for k, v in self.state.items() if k not in left_out}
         self.tell(f"face(G, {', '.join(f'{k}={v!r}' for k, v in given.items())})")
         self.soon(self.draw_rest, 0.2, anew=True)
 

@@ -307,8 +307,11 @@ def _encode_mp4(frames, durations, colors):
     if importlib.util.find_spec("imageio_ffmpeg") is None:
         raise GanlibError("An .mp4 needs a package (pip install imageio-ffmpeg); a .gif none.")
     frames = [np.asarray(f) for f, d in zip(frames, durations) for _ in range(max(1, round(20 * d)))]
-    return imageio.imwrite("<bytes>", frames, extension=".mp4", plugin="FFMPEG", fps=20, quality=colors ** 0.5 / 2,
-                           macro_block_size=2)
+    try:
+        return imageio.imwrite("<bytes>", frames, extension=".mp4", plugin="FFMPEG", fps=20, quality=colors ** 0.5 / 2,
+                               macro_block_size=2)
+    except (OSError, RuntimeError) as error:
+        raise GanlibError(f"The encoder of imageio-ffmpeg does not run here ({error}). A .gif needs none.") from error
 
 
 # -- the live panel

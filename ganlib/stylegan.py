@@ -137,10 +137,6 @@ class StyleGenerator(nn.Module):
     def fixed_noise(self):
         return [getattr(self, f"noise_{i}") for i in range(self.num_layers)]
 
-    def truncate(self, w, psi=0.7):
-        """w_avg + psi (w - w_avg): psi 1 changes nothing, psi 0 gives the mean face (StyleGAN, app. B)."""
-        return self.w_avg + psi * (w - self.w_avg)
-
     def mix(self, a, b, crossover):
         """ws (B, L, w_dim): layers before `crossover` (0 to L; int or tensor (B, 1)) from a, the others from b."""
         if isinstance(crossover, int) and not 0 <= crossover <= self.num_layers:

@@ -125,7 +125,11 @@ def test_walk(G):
     assert same(panel.image, torch.lerp(*(styles(G, x) for x in z[1:]), 0.5), G, "off")
     panel.reseed()
     assert "noise fresh 2" in panel.text and same(panel.image, torch.lerp(*(styles(G, x) for x in z[1:]), 0.5), G, 2)
-    panel.path.value, panel.psi.value, panel.noise.value, panel.position.value = "spherical", 0.7, "fixed", 0
+    panel.seeds.value = "3, 3"
+    frames = panel.frames(slice(0, 3))  # one noise for the whole way: a standing face does not flicker
+    assert (frames == frames[0]).all()
+    panel.seeds.value, panel.path.value, panel.psi.value = "3, 7, 12", "spherical", 0.7
+    panel.noise.value, panel.position.value = "fixed", 0
     assert panel.image.value == first  # the way back gives the same picture
 
 
@@ -136,6 +140,7 @@ def test_seeds_that_are_no_numbers(G, seeds, message):
     before = panel.image.value
     panel.seeds.value = seeds
     assert message in panel.message.value and panel.image.value == before
+    assert message in panel._repr_mimebundle_()["text/plain"]
     panel.seeds.value = "3, 7, 12"
     assert panel.message.value == ""
 
@@ -148,10 +153,14 @@ def test_exports(G, data, monkeypatch):
     with Image.open(files[0]) as file:
         assert file.n_frames == 51 and file.size == (256, 256)
     assert files[1].read_bytes()[4:8] == b"ftyp" and "walk-002.mp4" in panel.message.value
-    monkeypatch.setattr("ganlib.show.importlib.util.find_spec", lambda name: None)
-    panel.export(".mp4")
+    with monkeypatch.context() as patch:
+        patch.setattr("ganlib.show.importlib.util.find_spec", lambda name: None)
+        panel.export(".mp4")
     assert (data / "faces" / "walk-003.gif").is_file() and not [*data.glob("faces/walk-003.mp4")]
     assert "imageio-ffmpeg" in panel.problem and "GIF instead" in panel.problem
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", "/nowhere/ffmpeg")
+    panel.export(".mp4")
+    assert (data / "faces" / "walk-004.gif").is_file() and "does not run here" in panel.problem
 
 
 def test_mix(G):
@@ -203,7 +212,15 @@ def test_design(G, data):
     panel.controls["hair_amount"].value = 0.7  # the moves of one slider are one step
     assert torch.equal(eval(panel.text), panel.shown) and "hair_amount=0.7" in panel.text
     assert torch.equal(panel.shown, face(G, 3, steps=[(1, 4, 0.4)], hair="blue", hair_amount=0.7))
+    panel.controls["hair_amount"].value = 0
+    assert torch.equal(eval(panel.text), panel.shown)
+    panel.controls["hair_amount"].value = 0.7
     blue = panel.image.value
+    panel.controls["hair"].value, panel.controls["hair"].value = "pink", "green"  # a choice is a step each
+    panel.go(None)
+    assert panel.controls["hair"].value == "pink"
+    panel.go(None)
+    assert panel.image.value == blue
     panel.keep()
     panel.surprise()
     assert panel.image.value != blue and panel.controls["hair"].value == "as it is"
@@ -277,7 +294,7 @@ def test_every_panel_without_styles_or_generator(panel, runs, tmp_path):
     (tmp_path / "empty").mkdir()
     for source, words in (("nothing", "There is no run"), (tmp_path / "empty", "has no generator.safetensors")):
         missing = panel(source)
-        assert words in missing.message.value and "come with ganlib" in missing.message.value
+        assert words in missing.message.value and "stylegan-fast" in missing.message.value
         assert "dcgan" in missing.message.value and len(missing.box.children) == 1
 
 
@@ -300,6 +317,12 @@ def test_models(runs, data, G):
     assert all(panel.ready and panel.problem == "" for panel in panels)
     choice.folder.value = str(runs / "plain")
     assert panels[0].ready and "no styles" in panels[1].problem
+    choice.folder.value = "nothing"
+    assert "There is no run" in panels[0].problem and choice.menu.value is None
+    choice.menu.value = "runs/faces"  # which it was before
+    assert panels[1].ready and choice.folder.value == ""
+    choice.folder.value = f" {runs / 'plain'} "
+    assert panels[0].ready
     assert {"runs/faces", "runs/plain", "dcgan"} <= {*choice.menu.options}
     assert "model_id" in choice._repr_mimebundle_()["application/vnd.jupyter.widget-view+json"]
 

@@ -79,7 +79,7 @@ def test_psi(G):
     flat = sample(G, 6, psi=0)
     assert (flat == flat[0]).all() and not (sample(G, 6, psi=0.2) == flat).all()
     z = latents(3, 16, 5)
-    expected = G.truncate(G.mapping(z), 0.7)[:, None].expand(-1, G.num_layers, -1)
+    expected = (G.w_avg + 0.7 * (G.mapping(z) - G.w_avg))[:, None].expand(-1, G.num_layers, -1)
     assert torch.allclose(styles(G, z, 0.7), expected, atol=1e-6)
     assert np.array_equal(sample(G, 3, 5, psi=0.7), generate(G, styles(G, z, 0.7)))
 

@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from ganlib import stylegan
 from ganlib.errors import GanlibError
+from ganlib.sample import styles
 from ganlib.stylegan import Discriminator, EqualConv, EqualLinear, FastDiscriminator, FastGenerator, Generator
 
 SIZES = [4, 8, 16, 32]
@@ -187,12 +188,10 @@ def test_psi_0_gives_one_image_whatever_z(pair):
     z = torch.randn(4, 12)
     G.calibrate([torch.randn(64, 12) for _ in range(3)])
     for psi, same in ((0, True), (1, False)):
-        ws = G.truncate(G.mapping(z), psi)[:, None].expand(-1, G.num_layers, -1)
-        x = G.synthesis(ws)
+        x = G.synthesis(styles(G, z, psi))
         assert torch.allclose(x[0], x[1], atol=1e-5) == same
     assert torch.allclose(x, G(z), atol=1e-5)  # psi 1 changes nothing
-    w = torch.zeros(1, 10) + G.w_avg + 2
-    assert torch.allclose(G.truncate(w, 0.25), G.w_avg[None] + 0.5)
+    assert torch.allclose(styles(G, z, 0.25), G.w_avg + 0.25 * (styles(G, z) - G.w_avg), atol=1e-6)
 
 
 def test_mixing_at_both_ends_gives_the_parents_and_the_layers_in_between(pair):
