@@ -23,8 +23,10 @@ from safetensors.torch import load, save
 from . import checkpoint
 from .checkpoint import find_generator, load_generator, read_metadata, write_atomic
 from .clean import decode
+from .config import nearest
 from .errors import GanlibError
 from .fetch import data_dir
+from .notebook import kept_dir
 from .sample import (colour_directions, edit, face_colours, factorise, generate, identity, invert, latents,
                      layer_groups, mixing_sheet, movie, save_latents, seed_latents, styles, swap, walk)
 from .show import BLUE, FONT, GREY, INK, RED, encoded, grid
@@ -39,7 +41,7 @@ EYES = dict(aqua=(63, 86, 93), black=(85, 78, 78), blue=(59, 70, 106), brown=(87
 # Sliders for colours: what a step changes in red, green, blue of hair, then of eyes, in levels of 256
 LOOKS = {"hair: dark – light": (20, 20, 20, 0, 0, 0), "hair: blue – red": (20, 0, -20, 0, 0, 0),
          "eyes: dark – light": (0, 0, 0, 10, 10, 10), "eyes: blue – red": (0, 0, 0, 10, 0, -10)}
-STAY, NEIGHBOURS, UPLOAD = "as it is", 6, 20_000_000
+STAY, NEIGHBOURS, UPLOAD = "as it is", 6, 10_000_000
 
 
 # -- directions, and a face as a function of settings
@@ -117,6 +119,9 @@ def face(G, seed=0, psi=0.7, steps=(), start=None, base=None, hair=STAY, hair_am
     coarse layers alone (the shape), and closed-form directions are made orthogonal to those of colours.
     """
     named, colours = directions(G)
+    for name, known in [(hair, [STAY, *HAIR]), (eyes, [STAY, *EYES]), *((k, [*LOOKS, *named]) for k in changes or ())]:
+        if name not in known:
+            raise GanlibError(f"There is no {name!r}.{nearest(name, known)}")
     ws = origin(G, seed, psi, steps, start) if base is None else base
     wanted, chosen = torch.zeros(6), ((HAIR.get(hair), hair_amount), (EYES.get(eyes), eyes_amount))
     if any(target for target, _ in chosen):
@@ -186,8 +191,9 @@ class models:
     """A box to choose the generator of all panels that are made from it: a shipped one, a run, or any folder."""
 
     def __init__(self, source="stylegan-fast"):
-        runs = sorted((data_dir() / "runs").rglob("generator.safetensors"))
-        found = {name: name for name in shipped()} | {str(p.parent.relative_to(data_dir())): p.parent for p in runs}
+        runs = [(root, path.parent) for root in dict.fromkeys((data_dir(), kept_dir() or data_dir()))
+                for path in sorted((root / "runs").rglob("generator.safetensors"))]
+        found = {name: name for name in shipped()} | {str(path.relative_to(root)): path for root, path in runs}
         self.panels, self.source = [], source
         self.menu = field(w.Dropdown, "generator", source if source in found else None, options=[*found])
         self.folder = field(w.Text, "or a run's folder", "" if source in found else str(source),
@@ -229,6 +235,7 @@ class Panel:
 
     def open(self, source):
         """Begin anew with a generator."""
+        self.cancel()
         self.ready, self.settings.value = False, ""
         self.say()
         self.box.children, self.G = [self.message], None
@@ -282,11 +289,20 @@ class Panel:
         if work not in self.timers:
             self.timers[work] = loop.call_later(wait, lambda: self.act(work, self.timers.pop(work)))
 
+    def cancel(self):
+        """Forget what is still to be drawn."""
+        for timer in self.timers.values():
+            timer.cancel()
+        self.timers.clear()
+
     def save_as(self, stem, suffix):
         """A new path for an export."""
-        folder = data_dir() / "faces"
+        folder = (kept_dir() or data_dir()) / "faces"
         number = next(i for i in itertools.count(1) if not [*folder.glob(f"{stem}-{i:03d}.*")])
         return folder / f"{stem}-{number:03d}{suffix}"
+
+    def saved(self, path):
+        self.say(f"Saved {path}. load_latents({str(path.with_suffix('.safetensors'))!r}, G)[0] gives the face back.", INK, path)
 
     def _repr_mimebundle_(self, **_):
         if not self.ready:
@@ -468,21 +484,23 @@ class directions_panel(Panel):
 
     def state(self):
         changes = {name: control.value for name, control in self.sliders.items() if control.value}
-        begin = {"seed": self.seed.value} if self.start is None else {"start": "found"}
+        begin = {"seed": int(self.seed.value)} if self.start is None else {}
         return begin | ({"changes": changes} if changes else {}) | ({"hold": True} if self.hold.value else {})
 
     def draw(self):
         base = origin(self.G, self.seed.value) if self.start is None else self.start
-        self.shown = face(self.G, base=base, **{k: v for k, v in self.state().items() if k in ("changes", "hold")})
+        self.drawn = self.state()
+        self.shown = face(self.G, base=base, **{k: v for k, v in self.drawn.items() if k in ("changes", "hold")})
         put(self.image, generate(self.G, self.shown)[0])
         put(self.before, generate(self.G, base)[0])
-        self.tell(f"face(G, {', '.join(f'{k}={v}' for k, v in self.state().items())})")
+        told = ", ".join(f"{k}={v}" for k, v in self.drawn.items())
+        self.tell(f"face(G, {told})" if self.start is None else f"{told or 'as found'} (Save keeps it in a file)")
 
     def save(self):
         path = self.save_as(self.name, ".safetensors")
-        save_latents(path, self.G, self.shown, **self.state())
+        save_latents(path, self.G, self.shown, **self.drawn)
         write_atomic(path.with_suffix(".png"), encoded(Image.fromarray(generate(self.G, self.shown)[0]).save))
-        self.say(f"Saved {path.with_suffix('.png')} and, to go on with it, {path.name}", INK, path.with_suffix(".png"))
+        self.saved(path.with_suffix(".png"))
 
     def figure(self):
         named = directions(self.G)[0]
@@ -497,6 +515,7 @@ class design_panel(Panel):
         directions(self.G)
         self.state, self.history, self.kept, self.dice, self.filling = {"seed": 3, "steps": ()}, [], [], 1, False
         self.key = None  # of the base that is kept: another generator has another
+        self.offer = None  # state, dice and amount of the neighbours on show
         self.image = picture(256)
         self.controls = {
             "psi": slider("boldness (psi)", 0.7, 0.1, 1.2),
@@ -542,7 +561,11 @@ class design_panel(Panel):
         self.go(self.state | {"seed": random.randrange(10**6), "steps": (), "hair": STAY, "eyes": STAY})
 
     def take(self, i):
-        self.go(self.state | {"steps": (*self.state["steps"], (self.dice, i, self.amount.value))})
+        """The neighbour on show becomes the face; its neighbours will be new ones."""
+        if self.offer:
+            state, *step = self.offer
+            self.dice += 1
+            self.go(state | {"steps": (*state["steps"], (step[0], i, step[1]))})
 
     def others(self):
         self.dice += 1
@@ -573,6 +596,7 @@ class design_panel(Panel):
         return generate(self.G, torch.cat([face(self.G, **self.state, base=ws[None]) for ws in some]))
 
     def draw_rest(self):
+        self.offer = self.state, self.dice, self.amount.value
         for cell, image in zip(self.around, self.near()):
             put(cell.children[0], image)
 
@@ -580,12 +604,12 @@ class design_panel(Panel):
         path = self.save_as("character", ".png")
         save_latents(path.with_suffix(".safetensors"), self.G, self.shown, **self.state)
         write_atomic(path, encoded(self.figure().save))
-        self.say(f"Saved {path} and, to rebuild the face, {path.stem}.safetensors", INK, path)
+        self.saved(path)
 
     def figure(self):
         """The character sheet: the face, variations, the colours of hair and eyes, the settings in words."""
-        image = generate(self.G, self.shown)
-        page = Image.new("RGB", (760, 520), "white")
+        image, lines = generate(self.G, self.shown), textwrap.wrap(self.text, 92)
+        page = Image.new("RGB", (760, 470 + 18 * len(lines)), "white")
         draw = ImageDraw.Draw(page)
         page.paste(Image.fromarray(image[0]).resize((384, 384), Image.LANCZOS), (16, 16))
         for i, pixels in enumerate(self.near()):
@@ -597,8 +621,8 @@ class design_panel(Panel):
             code = "#{:02x}{:02x}{:02x}".format(*colour)
             draw.rectangle((416, 288 + 58 * i, 476, 338 + 58 * i), code, GREY)
             draw.text((488, 302 + 58 * i), f"{name} {code}", INK, FONT)
-        draw.text((16, 416), textwrap.fill(self.text, 92), GREY, ImageFont.load_default(15))
-        draw.text((16, 496), identity(self.G), GREY, ImageFont.load_default(11))
+        draw.text((16, 416), "\n".join(lines), GREY, ImageFont.load_default(15))
+        draw.text((16, page.height - 24), identity(self.G), GREY, ImageFont.load_default(11))
         return page
 
 
@@ -613,7 +637,7 @@ class invert_panel(directions_panel):
 
     def choice(self):
         self.start = self.G.w_avg.repeat(1, self.G.num_layers, 1)
-        self.upload = w.FileUpload(accept="image/*", description="Picture", layout=w.Layout(width="144px"))
+        self.upload = w.FileUpload(accept="image/*", description="Picture", tooltip="PNG, JPEG, GIF or WebP, up to 10 MB", layout=w.Layout(width="144px"))
         self.upload.observe(lambda change: change["new"] and self.act(self.uploaded), "value")
         self.target, self.bar = picture(144), w.IntProgress(max=self.steps, layout=w.Layout(width="144px"))
         put(self.target, np.full((1, 1, 3), 238, np.uint8))
@@ -623,21 +647,26 @@ class invert_panel(directions_panel):
     def uploaded(self):
         files = self.upload.value
         file = [*files.values()][0] if isinstance(files, dict) else files[0]  # ipywidgets 7, as on Colab
+        self.upload.set_trait("value", type(files)())  # so that the same file can be chosen again
         if len(file["content"]) > UPLOAD:
-            raise GanlibError(f"This file has {len(file['content']) / 1e6:.0f} MB; expected {UPLOAD / 1e6:.0f} at "
-                              "most.")
+            raise GanlibError(f"This file has {len(file['content']) / 1e6:.1f} MB; expected {UPLOAD / 1e6:.0f} at most.")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "upload")
             path.write_bytes(file["content"])
-            pixels, reason, detail, _ = decode(path, 256)
+            pixels, reason, detail, _ = decode(path, self.G.resolution)
+            detail = detail.replace(str(path), "the file")
         if pixels is None:
             raise GanlibError(f"This is not a picture that can be read ({detail}): expected a PNG, JPEG, GIF or WebP.")
+        if reason:
+            raise GanlibError(f"This picture cannot be used ({reason}: {detail}): expected about a square, of "
+                              f"{self.G.resolution} pixels or more, with a face in the middle.")
         self.find(pixels)
 
     def find(self, pixels):
         """Find uint8 (H, W, 3), and show it on the way."""
         put(self.target, pixels)
         self.reset()
+        self.cancel()  # the drawing that this asks for would take the words below away
 
         def watch(step, ws, loss):
             self.bar.value, self.start = step + 1, ws

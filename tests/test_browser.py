@@ -1,5 +1,7 @@
 """The notebooks as a person meets them: in JupyterLab, in a browser, with mouse and stop button."""
+import base64
 import csv
+import io
 import json
 import os
 import re
@@ -15,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import sync_playwright
@@ -130,6 +133,12 @@ def run_all(browser, address, name, watch):
             raise
 
 
+def decoded(url):
+    """int (H, W, 3) of a picture's data URL."""
+    with Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))) as image:
+        return np.asarray(image.convert("RGB")).astype(int)
+
+
 def cell(page, text):
     return page.locator(".jp-CodeCell", has=page.locator(".cm-content", has_text=text))
 
@@ -225,7 +234,7 @@ class Played:
 
 def test_explore(browser, lab, tmp_path):
     run, exports = lab[1] / "runs" / "faces", lab[1] / "faces"
-    config = preset("stylegan-fast")  # of the shipped one's size; what it draws is noise, and moves as faces do
+    config = preset("stylegan-fast", "cpu")  # of the shipped one's size; what it draws is noise, and moves as faces do
     G = build_networks(config)[0]
     G.calibrate([latents(200, G.z_dim)])
     run.mkdir(parents=True)
@@ -306,9 +315,10 @@ def test_explore(browser, lab, tmp_path):
         first = design.pixels()
         chosen = design.pixels(3)
         design.cell.locator("button[title='take this one']").nth(2).click()
-        assert design.changed(first) == chosen
+        taken = design.changed(first)  # drawn by itself, which may round otherwise than six at once
+        assert np.abs(decoded(taken) - decoded(chosen)).max() <= 2
         design.cell.locator("select").first.select_option("pink")
-        pink = design.changed(chosen)
+        pink = design.changed(taken)
         design.keys("how much", "ArrowRight", "ArrowRight")
         design.changed(pink)
         design.button("Undo").click(), design.back(pink)

@@ -2,6 +2,7 @@
 import asyncio
 import base64
 import io
+import shutil
 from datetime import datetime
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 from ganlib import explore
 from ganlib.checkpoint import build_networks, load_generator, save_generator
 from ganlib.config import preset
+from ganlib.errors import GanlibError
 from ganlib.explore import (HAIR, design_panel, directions, directions_panel, face, invert_panel, make_directions,
                             mix_panel, models, neighbours, opened, origin, walk_panel)
 from ganlib.sample import (edit, face_colours, generate, latents, load_latents, mixing_sheet, slerp, styles, swap)
@@ -182,7 +184,7 @@ def test_mix(G):
     assert same(panel.strips[0][2].children[0], styles(G, latents(1, 16, 10), 0.7), G)
 
 
-def test_directions_panel(G):
+def test_directions_panel(G, data):
     panel = directions_panel(G)
     first = panel.image.value
     panel.sliders["hair length"].value = 2
@@ -197,6 +199,9 @@ def test_directions_panel(G):
     assert panel.image.value == first and panel.text == "face(G, seed=3)"
     panel.seed.value = "x"
     assert "expected whole numbers" in panel.message.value
+    panel.save()  # what is on show, not what was refused
+    ws, settings = load_latents(data / "faces" / "directions-001.safetensors", G)
+    assert torch.equal(face(G, **settings), ws)
     panel.another()
     assert panel.message.value == "" and panel.image.value != first
 
@@ -236,6 +241,37 @@ def test_design(G, data):
     assert panel.around[0].children[0].value != before and panel.image.value == first
 
 
+def test_evolution_by_taste_goes_on(G):
+    panel = design_panel(G)
+    far = [(panel.shown - G.w_avg).norm().item()]
+    for _ in range(24):
+        offered = [shown(cell.children[0]).astype(int) for cell in panel.around]
+        panel.take(2)
+        assert np.abs(shown(panel.image) - offered[2]).max() <= 1  # computed by itself, which rounds otherwise
+        assert all(np.abs(shown(panel.around[2].children[0]) - image).mean() > 1 for image in offered)
+        far.append((panel.shown - G.w_avg).norm().item())
+    assert max(far) < 2.5 * np.median(far)  # a face as bold as the others, not one that fell apart
+    assert torch.equal(eval(panel.text), panel.shown)
+    sheet = panel.figure()  # with room for all of its settings
+    assert sheet.height > 520
+
+
+def test_the_face_that_was_clicked_is_taken(G):
+    panel = design_panel(G)
+    offered = panel.around[4].children[0].value
+    panel.soon = lambda work, *args, **more: None  # pictures follow later
+    panel.amount.value = 0.9
+    panel.take(4)
+    panel.draw()
+    assert panel.image.value == offered
+
+
+def test_misspelt_settings_are_refused(G):
+    for wrong in (dict(hair="purpl"), dict(eyes="gren"), dict(changes={"hair: dark": 1})):
+        with pytest.raises(GanlibError, match="There is no .* Did you mean"):
+            face(G, **wrong)
+
+
 def test_character_sheet_and_latent_file(G, data):
     panel = design_panel(G)
     panel.take(2)
@@ -266,15 +302,24 @@ def test_invert(G, data):
     panel.save()
     ws, settings = load_latents(data / "faces" / "found-001.safetensors", G)
     assert torch.equal(ws, panel.shown) and (data / "faces" / "found-001.png").is_file()
+    assert settings == {"changes": {"hair length": 1.0}} and "load_latents('" in panel.message.value.replace("&#x27;", "'")
+    panel.start = None
+    upload(panel, file.getvalue())  # the same file again
+    assert panel.start is not None and "move the sliders" in panel.message.value
 
 
 @pytest.mark.parametrize("content, message", [(b"no picture", "not a picture"), (b"", "not a picture"),
-                                              (bytes(20_000_001), "20 MB; expected 20"), ("huge", "million pixels")])
+                                              (bytes(10_200_000), "10.2 MB; expected 10"), ("huge", "million pixels"),
+                                              ("tiny", "too-small: 3x3")])
 def test_uploads_that_are_no_pictures(G, content, message):
     panel = invert_panel(G, steps=3)
     if content == "huge":
         file = io.BytesIO()
         Image.new("1", (9_000, 9_000)).save(file, "png")
+        content = file.getvalue()
+    if content == "tiny":
+        file = io.BytesIO()
+        Image.new("RGB", (3, 3)).save(file, "png")
         content = file.getvalue()
     before = panel.image.value
     upload(panel, content)
@@ -308,9 +353,12 @@ def test_a_still_picture_where_widgets_cannot_run(panel, G):
     assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == made.box.model_id
 
 
-def test_models(runs, data, G):
+def test_models(runs, data, monkeypatch):
     (data / "runs").symlink_to(runs)
+    monkeypatch.setenv("GANLIB_KEEP", str(data / "drive"))
+    shutil.copytree(runs / "plain", data / "drive" / "runs" / "kept")
     choice = models("nothing")
+    assert "runs/kept" in choice.menu.options
     panels = [walk_panel(choice), design_panel(choice)]
     assert "There is no run" in panels[0].problem
     choice.menu.value = "runs/faces"
