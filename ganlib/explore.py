@@ -302,7 +302,8 @@ class Panel:
         return folder / f"{stem}-{number:03d}{suffix}"
 
     def saved(self, path):
-        self.say(f"Saved {path}. load_latents({str(path.with_suffix('.safetensors'))!r}, G)[0] gives the face back.", INK, path)
+        file = str(path.with_suffix(".safetensors"))
+        self.say(f"Saved {path}. load_latents({file!r}, G)[0] gives the face back.", INK, path)
 
     def _repr_mimebundle_(self, **_):
         if not self.ready:
@@ -411,7 +412,7 @@ class mix_panel(Panel):
         self.layers = slider("layers from B", (groups["coarse"].stop, L), 0, L, 1, w.IntRangeSlider)
         self.psi = slider("psi (0: average)", 0.7, 0, 1.2)
         self.watch(self.layers, self.psi)
-        says = {"coarse": "shape and pose", "middle": "features", "fine": "colours"}
+        says = {"coarse": "shape and pose", "middle": "features and colours", "fine": "shades"}
         text = w.HTML(" · ".join(f"{r.start}–{r.stop} {says[name]}" for name, r in groups.items() if len(r)))
         return [row(column(*lines, self.layers, text, self.psi),
                     column(title("the last A with the last B"), self.result)),
@@ -533,9 +534,10 @@ class design_panel(Panel):
         self.best = [clickable(66, "back to this one", lambda i=i: self.go(self.kept[i])) for i in range(8)]
         self.favourites = row()
         self.undo = press("Undo", lambda: self.go(None), "undo")
+        keep = row(press("Keep", lambda: self.act(self.keep), "star"),
+                   press("Save character sheet", lambda: self.act(self.save), "download"))
         return [row(column(self.image, row(press("Surprise me", self.surprise, "random"), self.undo)),
-                    column(title("Colours"), *self.controls.values(), row(press("Keep", lambda: self.act(self.keep), "star"), press(
-                        "Save character sheet", lambda: self.act(self.save), "download"))),
+                    column(title("Colours"), *self.controls.values(), keep),
                     column(title("Click the one you like better"), row(*self.around[:3]), row(*self.around[3:]),
                            self.amount, press("Others", self.others, "refresh"))), self.favourites]
 
@@ -637,7 +639,8 @@ class invert_panel(directions_panel):
 
     def choice(self):
         self.start = self.G.w_avg.repeat(1, self.G.num_layers, 1)
-        self.upload = w.FileUpload(accept="image/*", description="Picture", tooltip="PNG, JPEG, GIF or WebP, up to 10 MB", layout=w.Layout(width="144px"))
+        self.upload = w.FileUpload(accept="image/*", description="Picture", layout=w.Layout(width="144px"),
+                                   tooltip="PNG, JPEG, GIF or WebP, up to 10 MB")
         self.upload.observe(lambda change: change["new"] and self.act(self.uploaded), "value")
         self.target, self.bar = picture(144), w.IntProgress(max=self.steps, layout=w.Layout(width="144px"))
         put(self.target, np.full((1, 1, 3), 238, np.uint8))
