@@ -139,12 +139,12 @@ def label_features(pack):
     return describe
 
 
-def measure(pack, run):
+def measure(pack, name, run):
     from ganlib.checkpoint import load_generator
     from ganlib.metrics import evaluate, frechet
     from ganlib.metrics import statistics as gaussian
     from ganlib.sample import sample
-    table, describe = evaluate(pack, run, n=SAMPLES, progress=False), label_features(pack)
+    table, describe = evaluate(pack, {name: run}, n=SAMPLES, progress=False), label_features(pack)
     faces = sample(load_generator(run), SAMPLES, seed=1)
     labels = [frechet(gaussian(describe(a)), gaussian(describe(b)))
               for a, b in ((pack.images[::2], pack.images[1::2]), (pack.images, faces))]
@@ -168,7 +168,7 @@ def run_all(pack, names):
             print(f"{key}: {images:,} images", flush=True)
             if train(config_of(name, images=images, minutes=0, frames=60, generators=20), pack, run).stopped != "budget":
                 return
-            (real, row), about = measure(pack, run)
+            (real, row), about = measure(pack, name, run)
             found = load()
             found["about"], found["rows"]["real"], found["rows"][key] = about, real, row
             keep(found)
@@ -209,7 +209,7 @@ def ship(model, name, bad, directions=()):
     gif(run, folder / "progress.gif", include_real=False)
     if hasattr(G, "mapping"):
         make_directions(folder, directions)
-    rows = [row for row in found["rows"].values() if row.get("images") == images and row["name"].endswith(model)]
+    rows = [row for row in found["rows"].values() if row.get("images") == images and row["name"] == model]
     scores = (f"FD-lite {rows[0]['fd']:.0f} ± {rows[0]['spread']['fd']:.1f} on 10,000 samples without truncation "
               f"(real images, half against half: {found['rows']['real']['fd']:.1f}), KID x 1000 {1000 * rows[0]['kid']:.1f}, "
               f"precision {rows[0]['precision']:.2f}, recall {rows[0]['recall']:.2f}. FD-lite is not FID." if rows else
