@@ -147,7 +147,11 @@ def run_all(packs, jobs):
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
         futures = [pool.submit(one, arm, seed, packs, folder) for arm, seed in missing]
         for future in as_completed(futures):
-            row = future.result()
+            try:
+                row = future.result()
+            except Exception as error:  # the others go on; the next call tries it again
+                print(f"A run failed: {error}", flush=True)
+                continue
             done[row["arm"], row["seed"]] = row
             rows = [done[key] for key in sorted(done, key=lambda k: (list(ARMS).index(k[0]), k[1]))]
             part = RESULTS.with_suffix(".part")
