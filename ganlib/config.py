@@ -47,7 +47,7 @@ class Recipe:
     w_dim: int = 512  # style-based: size of w
     mapping_layers: int = 8
     mixing: float = 0.9  # probability of mixing regularisation
-    d_width: int = 0  # D's width in the fast pair; 0: as G's
+    d_width: int = 0  # style-based: D's width; 0: as G's
     # progressive growing
     grow: str = ""  # "8:150 16:450": from so many thousand images on that resolution is faded in; "" is off
     fade_kimg: float = 150.0  # how long a fade takes, in thousands of images

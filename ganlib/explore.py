@@ -53,8 +53,9 @@ def opened(source):
     try:
         G = load_generator(source)
     except GanlibError as error:
-        more = "" if "Known:" in str(error) else f" These come with ganlib: {', '.join(shipped()) or 'none'}."
-        raise GanlibError(f"{error}{more}") from None
+        if not Path(source).exists():  # the error has the names already
+            raise
+        raise GanlibError(f"{error} These come with ganlib: {', '.join(shipped()) or 'none'}.") from None
     G.folder = find_generator(source).parent
     return G
 
@@ -565,9 +566,9 @@ class design_panel(Panel):
     def take(self, i):
         """The neighbour on show becomes the face; its neighbours will be new ones."""
         if self.offer:
-            state, *step = self.offer
+            state, dice, amount = self.offer
             self.dice += 1
-            self.go(state | {"steps": (*state["steps"], (step[0], i, step[1]))})
+            self.go(state | {"steps": (*state["steps"], (dice, i, amount))})
 
     def others(self):
         self.dice += 1

@@ -83,8 +83,8 @@ def one(arm, seed, packs, folder):
     os.environ["OMP_NUM_THREADS"] = "1"
     import torch
 
-    from ganlib.checkpoint import build_networks, load_generator
-    from ganlib.config import Config, preset
+    from ganlib.checkpoint import load_generator
+    from ganlib.config import preset
     from ganlib.data import load_pack
     from ganlib.metrics import faces, features, frechet
     from ganlib.metrics import statistics as mean_and_covariance
@@ -138,6 +138,7 @@ def real_statistics(pack, folder):
 
 
 def run_all(packs, jobs):
+    from ganlib.checkpoint import write_atomic
     from ganlib.fetch import data_dir
 
     folder = data_dir() / "runs" / "claims"
@@ -154,9 +155,8 @@ def run_all(packs, jobs):
                 continue
             done[row["arm"], row["seed"]] = row
             rows = [done[key] for key in sorted(done, key=lambda k: (list(ARMS).index(k[0]), k[1]))]
-            part = RESULTS.with_suffix(".part")
-            part.write_text(json.dumps({"images": IMAGES, "samples": SAMPLES, "width": WIDTH, "rows": rows}, indent=1))
-            part.replace(RESULTS)
+            found = {"images": IMAGES, "samples": SAMPLES, "width": WIDTH, "rows": rows}
+            write_atomic(RESULTS, json.dumps(found, indent=1).encode())
             print(f"{len(done)}: {row}", flush=True)
 
 

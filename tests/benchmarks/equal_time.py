@@ -19,17 +19,16 @@ from pathlib import Path
 
 RESULTS = Path(__file__).with_suffix(".json")
 SHORT, LONG_MINUTES, SAMPLES = 30, 90, 10_000
-NARROW = dict(width=16, batch=16)
-MODELS = {  # name: (preset, what differs from it, what it is)
-    "dcgan": ("dcgan", {}, "the report's"),
-    "lsgan": ("lsgan", {}, "the report's, least squares"),
-    "dcgan-10k": ("dcgan-10k", {}, "AnimeCharacterDCGANGeneration's"),
-    "wgan-gp": ("wgan-gp", {}, "five critic steps, gradient penalty"),
-    "stylegan": ("stylegan", "cpu", "the report's, growing, 128 channels at most"),
-    "narrow": ("stylegan-fast", NARROW, "16 channels at 64x64, batches of 16"),
-    "wide": ("stylegan-fast", dict(width=32, d_width=24, batch=16), "32 and 24 channels there"),
-    "pairs": ("stylegan-fast", NARROW | dict(loss="relativistic", penalty="r1r2"), "relativistic pairs, R1 and R2"),
-    "projected": ("stylegan-projected", NARROW, "D on frozen features of EfficientNet-Lite0"),
+MODELS = {  # name: (preset, its profile, what differs from it, what it is)
+    "dcgan": ("dcgan", None, {}, "the report's"),
+    "lsgan": ("lsgan", None, {}, "the report's, least squares"),
+    "dcgan-10k": ("dcgan-10k", None, {}, "AnimeCharacterDCGANGeneration's"),
+    "wgan-gp": ("wgan-gp", None, {}, "five critic steps, gradient penalty"),
+    "stylegan": ("stylegan", "cpu", {}, "the report's, growing, 128 channels at most"),
+    "narrow": ("stylegan-fast", "cpu", {}, "16 channels at 64x64, batches of 16"),
+    "wide": ("stylegan-fast", "cpu", dict(width=32, d_width=24), "32 and 24 channels there"),
+    "pairs": ("stylegan-fast", "cpu", dict(loss="relativistic", penalty="r1r2"), "relativistic pairs, R1 and R2"),
+    "projected": ("stylegan-projected", "cpu", dict(batch=16), "D on frozen features of EfficientNet-Lite0"),
 }
 SEARCH = ("narrow", "wide", "pairs", "projected")
 LONG = ("dcgan", "lsgan", "dcgan-10k", "wgan-gp", "stylegan", "narrow", "wide")
@@ -37,10 +36,8 @@ LONG = ("dcgan", "lsgan", "dcgan-10k", "wgan-gp", "stylegan", "narrow", "wide")
 
 def config_of(name, **changes):
     from ganlib.config import preset
-    kind, values, _ = MODELS[name]
-    if isinstance(values, str):  # a profile
-        return preset(kind, values, **changes)
-    return preset(kind, None, **(values | changes))
+    kind, profile, values, _ = MODELS[name]
+    return preset(kind, profile, **(values | changes))
 
 
 def load():
@@ -48,9 +45,8 @@ def load():
 
 
 def keep(found):
-    part = RESULTS.with_suffix(".part")
-    part.write_text(json.dumps(found, indent=1) + "\n")
-    part.replace(RESULTS)
+    from ganlib.checkpoint import write_atomic
+    write_atomic(RESULTS, (json.dumps(found, indent=1) + "\n").encode())
 
 
 def phases(name):
@@ -219,30 +215,21 @@ def ship(model, name, bad, directions=()):
         real=found["about"]["real"], data=G.config.data, images=images, minutes=seconds / 60, bad=bad))
 
 
-COLUMNS = {"images": "images", "minutes": "minutes here", "fd": "FD-lite", "kid": "KID x 1000", "precision": "precision",
-           "recall": "recall", "density": "density", "coverage": "coverage", "eye_gap": "eye gap", "labels": "FD-labels"}
+KEYS = ("images", "minutes", "fd", "kid", "precision", "recall", "density", "coverage", "eye_gap", "labels")
 
 
-def tables(found):
-    """Markdown: all rows, those of more minutes first."""
-    def cell(row, key):
-        if key not in row:
-            return ""
-        scale, plus = 1000 if key == "kid" else 1, row.get("spread", {}).get(key, 0)
-        value = row[key] * scale
-        return (f"{value:,.0f}" if value >= 1000 else f"{value:.3g}") + (f" ± {plus * scale:.2g}" if plus else "")
-
-    lines = [found.get("about", {}).get("note", ""), "",
-             f"| | | images/s | {' | '.join(COLUMNS.values())} | FD-lite of DCGAN's |", "|" + "---|" * (4 + len(COLUMNS))]
-    rows = sorted(found["rows"].items(), key=lambda item: (-int((item[0].split() + [999])[1] if " " in item[0] else 999),
-                                                           item[1]["fd"]))
-    for key, row in rows:
+def table(found):
+    """The Table of all rows, the best first; `of dcgan`: the part of its distance after the same minutes."""
+    from ganlib.metrics import Table
+    rows = []
+    for key, row in sorted(found["rows"].items(), key=lambda item: item[1]["fd"]):
         name, _, after = key.partition(", ")
-        other, words = found["rows"].get(f"dcgan, {after}"), MODELS[name][2] if name in MODELS else "half against half"
-        share = f"{row['fd'] / other['fd']:.2f}" if other else ""
-        rate = f"{[*found['rates'][name].values()][-1]:.0f}" if name in found["rates"] else ""
-        lines.append(f"| {key} | {words} | {rate} | {' | '.join(cell(row, k) for k in COLUMNS)} | {share} |")
-    return "\n".join(lines)
+        other = found["rows"].get(f"dcgan, {after}")
+        rows.append({"name": f"{key}: {MODELS[name][3]}" if after else row["name"]} |
+                    ({"per second": [*found["rates"][name].values()][-1]} if after else {}) |
+                    {k: row[k] for k in KEYS if k in row} | {"spread": row["spread"], "same": []} |
+                    ({"of dcgan": row["fd"] / other["fd"]} if other else {}))
+    return Table(rows, found["about"])
 
 
 def main():
@@ -261,7 +248,7 @@ def main():
         measure_rates(args.pack, names)
     elif args.pack:
         run_all(args.pack, names)
-    print(tables(load()) if load()["rows"] else "Nothing is measured yet.")
+    print(table(load()) if load()["rows"] else "Nothing is measured yet.")
 
 
 if __name__ == "__main__":
