@@ -1,12 +1,13 @@
 """The seeds' claims on what helps and what hurts, tested on real faces: three random seeds, equal images seen.
 
     python tests/benchmarks/claims.py PACK32 PACK28 [--jobs 2]    run what is missing; call it again to go on
+    python tests/benchmarks/claims.py --check PACK64              the first and the last of them once more at 64x64
     python tests/benchmarks/claims.py                             the tables, from claims.json beside this file
 
 PACK32 and PACK28: packs of the same faces at 32x32 and 28x28, as `ganlib data ARCHIVE PACK --size 32` makes them.
 Every run is a folder under data/runs/claims and resumes; its result goes into claims.json when it is finished.
 All of a kind: narrow networks (width 32, bf16), IMAGES images seen, 4,096 samples of the averaged generator for
-FD-lite against all real images.
+FD-lite against all real images. The check has the full width.
 """
 import argparse
 import json
@@ -76,49 +77,61 @@ CLAIMS = [
     ("A higher gate of 0.3 is better than 0.2", f"{F}, v4.2", "v4.2", "v3", "fd", "lower"),
     ("G should learn only while its loss is above 4", f"{F}, v4.3", "v4.3", "v3", "fd", "lower"),
 ]
+WITH_FACES = {arm for _, _, arm, _, key, _ in CLAIMS if key == "faces"}
 
 
-def one(arm, seed, packs, folder):
+def one(arm, seed, packs, folder, **changes):
     """Train one arm with one seed (or go on with it), and measure it."""
     os.environ["OMP_NUM_THREADS"] = "1"
     import torch
 
     from ganlib.checkpoint import load_generator
+    from ganlib.clean import detector_trouble
     from ganlib.config import preset
     from ganlib.data import load_pack
-    from ganlib.metrics import faces, features, frechet
+    from ganlib.metrics import DEVICE, faces, features, frechet
     from ganlib.metrics import statistics as mean_and_covariance
     from ganlib.sample import sample
     from ganlib.show import read_log
     from ganlib.train import train
 
     torch.set_num_threads(1)
-    name, changes = ARMS[arm]
-    values = dict(resolution=32, width=WIDTH, images=IMAGES, seed=seed, log_images=2_000, frames=20, generators=0,
-                  minutes=0, checkpoint_minutes=2, device="cpu", precision="bf16")
-    if name.startswith("dcgan-28"):
-        values["resolution"] = 28
-    pack = load_pack(packs[values["resolution"]])
+    name, values = ARMS[arm]
+    size = 28 if name.startswith("dcgan-28") else 32
+    config = preset(name, **(dict(resolution=size, width=WIDTH, images=IMAGES, seed=seed, log_images=2_000, frames=20,
+                                  generators=0, minutes=0, checkpoint_minutes=2, precision="bf16") | values | changes))
+    pack = load_pack(packs[config.resolution])
     run = folder / f"{arm.replace(', ', '-').replace(' ', '-')}-{seed}"
-    result = train(preset(name, **(values | changes)), pack, run, progress=False)
-    if result.stopped != "budget":
+    if not finished(run, config) and train(config, pack, run, progress=False).stopped != "budget":
         raise KeyboardInterrupt  # it goes on another time
     records, _ = read_log(run)
-    late = [r for r in records if r["images"] > result.images / 2]
+    G = load_generator(run, DEVICE)
+    images, seconds = int(G.info["images"]), float(G.info["train_seconds"])
+    late = [r for r in records if r["images"] > images / 2]
     losses = [r["loss_g"] for r in late]
-    G = load_generator(run)
     fake = mean_and_covariance(features(sample(G, SAMPLES, seed=1), progress=False))
-    fd = frechet(fake, real_statistics(pack, folder))
-    share = faces(sample(G, 500, seed=2), progress=False)["faces"] / faces(pack.images[:500], progress=False)["faces"]
     weights = sum(p.square().sum().item() for p in G.parameters()) ** 0.5
-    return {"arm": arm, "seed": seed, "pack": pack.hash, "images": result.images,
-            "train_seconds": round(result.train_seconds, 1), "fd": round(fd, 2),
-            "diversity": [r["diversity"] for r in records if "diversity" in r][-1],
-            "swing": round(statistics.stdev(losses) / abs(statistics.mean(losses)), 4),
-            "accuracy": round(statistics.mean(r["accuracy"] for r in late), 4),
-            "weights": round(weights, 3), "faces": round(share, 3),
-            "skipped_d": round(statistics.mean(r.get("skipped_d", 0) for r in records), 4),
-            "skipped_g": round(statistics.mean(r.get("skipped_g", 0) for r in records), 4)}
+    row = {"arm": arm, "seed": seed, "pack": pack.hash, "images": images, "train_seconds": round(seconds, 1),
+           "fd": round(frechet(fake, real_statistics(pack, folder)), 2),
+           "diversity": [r["diversity"] for r in records if "diversity" in r][-1],
+           "swing": round(statistics.stdev(losses) / abs(statistics.mean(losses)), 4),
+           "accuracy": round(statistics.mean(r["accuracy"] for r in late), 4), "weights": round(weights, 3),
+           "skipped_d": round(statistics.mean(r.get("skipped_d", 0) for r in records), 4),
+           "skipped_g": round(statistics.mean(r.get("skipped_g", 0) for r in records), 4)}
+    if arm in WITH_FACES and not detector_trouble():
+        share = [faces(x, progress=False)["faces"] for x in (sample(G, 500, seed=2), pack.images[:500])]
+        row["faces"] = round(share[0] / share[1], 3)
+    return row
+
+
+def finished(run, config):
+    """Whether a run folder has the generator of its whole budget."""
+    from ganlib.checkpoint import load_generator
+    from ganlib.errors import GanlibError
+    try:
+        return int(load_generator(run).info["images"]) >= config.images
+    except GanlibError:
+        return False
 
 
 def real_statistics(pack, folder):
@@ -143,8 +156,9 @@ def run_all(packs, jobs):
 
     folder = data_dir() / "runs" / "claims"
     done = load()
-    missing = [(arm, seed) for seed in SEEDS for arm in ARMS if (arm, seed) not in done]
-    print(f"{len(done)} of {len(ARMS) * len(SEEDS)} runs are done")
+    missing = [(arm, seed) for seed in SEEDS for arm in ARMS
+               if (arm, seed) not in done or arm in WITH_FACES and "faces" not in done[arm, seed]]
+    print(f"{len(ARMS) * len(SEEDS) - len(missing)} of {len(ARMS) * len(SEEDS)} runs are done")
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
         futures = [pool.submit(one, arm, seed, packs, folder) for arm, seed in missing]
         for future in as_completed(futures):
@@ -155,9 +169,30 @@ def run_all(packs, jobs):
                 continue
             done[row["arm"], row["seed"]] = row
             rows = [done[key] for key in sorted(done, key=lambda k: (list(ARMS).index(k[0]), k[1]))]
-            found = {"images": IMAGES, "samples": SAMPLES, "width": WIDTH, "rows": rows}
+            found = {"images": IMAGES, "samples": SAMPLES, "width": WIDTH, "rows": rows, "check": load_check()}
             write_atomic(RESULTS, json.dumps(found, indent=1).encode())
             print(f"{len(done)}: {row}", flush=True)
+
+
+def check(pack):
+    """The first and the last of the recipes, and the next to them, once at 64x64 with networks of the full width."""
+    from ganlib.checkpoint import write_atomic
+    from ganlib.fetch import data_dir
+
+    order = ranking(load())
+    rows = [one(arm, 0, {64: pack}, data_dir() / "runs" / "claims" / "check", resolution=64, width=64, images=IMAGES)
+            for arm in order[:2] + order[-2:]]
+    write_atomic(RESULTS, json.dumps(json.loads(RESULTS.read_text()) | {"check": rows}, indent=1).encode())
+
+
+def load_check():
+    return json.loads(RESULTS.read_text()).get("check", []) if RESULTS.exists() else []
+
+
+def ranking(done):
+    """The arms that saw as many images as the others, by their mean distance, the best first."""
+    arms = [arm for arm, (_, changes) in ARMS.items() if "images" not in changes and values_of(done, arm, "fd")]
+    return sorted(arms, key=lambda arm: statistics.mean(values_of(done, arm, "fd")))
 
 
 def load():
@@ -207,6 +242,8 @@ def tables(done):
         else:
             cells = [""] * 6
         lines.append(f"| {arm} | {' | '.join(cells)} |")
+    if rows := load_check():
+        lines += ["", "Once at 64x64 with the full width, FD-lite: " + ", ".join(f"{r['arm']} {r['fd']:.0f}" for r in rows)]
     return "\n".join(lines)
 
 
@@ -214,8 +251,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("packs", nargs="*", metavar="PACK", help="PACK32 PACK28")
     parser.add_argument("--jobs", type=int, default=1, help="runs at the same time, one thread each")
+    parser.add_argument("--check", action="store_true", help="the first and the last at 64x64; PACK: that of 64x64")
     args = parser.parse_args()
-    if args.packs:
+    if args.check:
+        check(*args.packs)
+    elif args.packs:
         run_all(dict(zip((32, 28), args.packs)), args.jobs)
     print(tables(load()))
 

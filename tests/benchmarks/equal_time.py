@@ -3,12 +3,14 @@ style-based recipe for little compute.
 
     python tests/benchmarks/equal_time.py PACK --rates        images/s of each model; nothing else may be running
     python tests/benchmarks/equal_time.py PACK [MODEL ...]    train what is missing (or go on), and measure it
+    python tests/benchmarks/equal_time.py PACK --curves [MODEL ...]   FD-lite of all saved generators on the way
     python tests/benchmarks/equal_time.py                     the table, from equal_time.json beside this file
     python tests/benchmarks/equal_time.py --ship MODEL NAME [--names ...]   its generator to data/generators/NAME
 
-PACK: real faces at 64x64, as `ganlib data ARCHIVE PACK` makes them. Style-based recipes get 30 minutes of two cores,
-those in LONG 90, converted to images at the rates measured; runs are folders under data/runs/equal and resume. FD-lite:
-10,000 samples without truncation against all real images. FD-labels: the same distance in the 256 features of a small
+PACK: real faces at 64x64, as `ganlib data ARCHIVE PACK` makes them. BUDGETS has the minutes of two CPU cores that models
+get. They are converted to images at the rates measured, so that a run may be computed anywhere, and one that was resumed
+or shared its cores counts like any other. Runs are folders under data/runs/equal and resume. FD-lite: 10,000 samples
+without truncation against all real images (curves: 4,096). FD-labels: the same distance in the 256 features of a small
 network that learned the pack's own colours of hair and eyes, which no model has seen.
 """
 import argparse
@@ -18,7 +20,7 @@ import tempfile
 from pathlib import Path
 
 RESULTS = Path(__file__).with_suffix(".json")
-SHORT, LONG_MINUTES, SAMPLES = 30, 90, 10_000
+SAMPLES, CURVE_SAMPLES = 10_000, 4_096
 MODELS = {  # name: (preset, its profile, what differs from it, what it is)
     "dcgan": ("dcgan", None, {}, "the report's"),
     "lsgan": ("lsgan", None, {}, "the report's, least squares"),
@@ -30,8 +32,11 @@ MODELS = {  # name: (preset, its profile, what differs from it, what it is)
     "pairs": ("stylegan-fast", "cpu", dict(loss="relativistic", penalty="r1r2"), "relativistic pairs, R1 and R2"),
     "projected": ("stylegan-projected", "cpu", dict(batch=16), "D on frozen features of EfficientNet-Lite0"),
 }
-SEARCH = ("narrow", "wide", "pairs", "projected")
-LONG = ("dcgan", "lsgan", "dcgan-10k", "wgan-gp", "stylegan", "narrow", "wide")
+BUDGETS = {  # minutes: models
+    30: ("narrow", "wide", "pairs", "projected"),
+    90: ("dcgan", "lsgan", "dcgan-10k", "wgan-gp", "stylegan", "narrow", "wide"),
+    240: ("narrow", "wide"),
+}
 
 
 def config_of(name, **changes):
@@ -149,26 +154,65 @@ def measure(pack, name, run):
     return [{k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()} for row in table.rows], table.about
 
 
+def run_of(name):
+    from ganlib.fetch import data_dir
+    return data_dir() / "runs" / "equal" / name
+
+
+def train_all(pack, names):
+    """Train models to their budgets; (name, minutes, the generator kept there) of each."""
+    import shutil
+
+    from ganlib.train import train
+    for minutes, those in BUDGETS.items():
+        for name in (n for n in names if n in those):
+            images, run = images_in(minutes, load()["rates"][name]), run_of(name)
+            kept = run / f"{minutes}-minutes.safetensors"
+            if not kept.exists():
+                print(f"{name}, {minutes} minutes: {images:,} images", flush=True)
+                config = config_of(name, images=images, minutes=0, frames=60, generators=16)
+                if train(config, pack, run).stopped != "budget":
+                    return
+                shutil.copy(run / "generator.safetensors", kept)
+            yield name, minutes, kept
+
+
 def run_all(pack, names):
     from ganlib.data import load_pack
-    from ganlib.fetch import data_dir
-    from ganlib.train import train
     pack = load_pack(pack)
-    for minutes, those in (SHORT, SEARCH), (LONG_MINUTES, LONG):
-        for name in (n for n in names if n in those):
-            key, found = f"{name}, {minutes} minutes", load()
-            if key in found["rows"]:
-                continue
-            images = images_in(minutes, found["rates"][name])
-            run = data_dir() / "runs" / "equal" / name
-            print(f"{key}: {images:,} images", flush=True)
-            if train(config_of(name, images=images, minutes=0, frames=60, generators=20), pack, run).stopped != "budget":
-                return
-            (real, row), about = measure(pack, name, run)
-            found = load()
-            found["about"], found["rows"]["real"], found["rows"][key] = about, real, row
-            keep(found)
-            print(row, flush=True)
+    for name, minutes, generator in train_all(pack, names):
+        key = f"{name}, {minutes} minutes"
+        if key in load()["rows"]:
+            continue
+        (real, row), about = measure(pack, name, generator)
+        found = load()
+        found["about"], found["rows"]["real"], found["rows"][key] = about, real, row
+        keep(found)
+        print(row, flush=True)
+
+
+def curve(pack, name):
+    """[[images seen, FD-lite of CURVE_SAMPLES samples], ...] of a run's saved generators and its last."""
+    from ganlib.checkpoint import load_generator
+    from ganlib.metrics import DEVICE, features, frechet, real_statistics
+    from ganlib.metrics import statistics as gaussian
+    from ganlib.sample import sample
+    run, points = run_of(name), {}
+    for path in (*(run / "snapshots").glob("*.safetensors"), run / "generator.safetensors"):
+        G = load_generator(path, DEVICE)
+        faces = features(sample(G, CURVE_SAMPLES, seed=1), progress=False)
+        points[int(G.info["images"])] = round(frechet(real_statistics(pack)[1], gaussian(faces)), 1)
+    return sorted(points.items())
+
+
+def curves(pack, names):
+    from ganlib.data import load_pack
+    pack = load_pack(pack)
+    for name in (n for n in names if run_of(n).exists()):
+        found = load()
+        found.setdefault("curves", {})[name] = curve(pack, name)
+        keep(found)
+        print(name, found["curves"][name], flush=True)
 
 
 CARD = """# {name}
@@ -237,15 +281,18 @@ def main():
     parser.add_argument("pack", nargs="?")
     parser.add_argument("models", nargs="*", metavar="MODEL", help=", ".join(MODELS))
     parser.add_argument("--rates", action="store_true")
+    parser.add_argument("--curves", action="store_true")
     parser.add_argument("--ship", nargs=2, metavar=("MODEL", "NAME"))
     parser.add_argument("--bad", default="", help="for the card: what it is bad at")
     parser.add_argument("--names", nargs="*", default=(), help="what its first directions do")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     if args.ship:
         return ship(*args.ship, args.bad, args.names)
     names = args.models or list(MODELS)
     if args.pack and args.rates:
         measure_rates(args.pack, names)
+    elif args.pack and args.curves:
+        curves(args.pack, names)
     elif args.pack:
         run_all(args.pack, names)
     print(table(load()) if load()["rows"] else "Nothing is measured yet.")
