@@ -30,6 +30,7 @@ MODELS = {  # name: (preset, its profile, what differs from it, what it is)
     "narrow": ("stylegan-fast", "cpu", {}, "16 channels at 64x64, batches of 16"),
     "wide": ("stylegan-fast", "cpu", dict(width=32, d_width=24), "32 and 24 channels there"),
     "pairs": ("stylegan-fast", "cpu", dict(loss="relativistic", penalty="r1r2"), "relativistic pairs, R1 and R2"),
+    "full": ("stylegan-fast", "colab", dict(max_width=192), "64 channels at 64x64, batches of 32; trained on a GPU"),
     "projected": ("stylegan-projected", "cpu", dict(batch=16), "D on frozen features of EfficientNet-Lite0"),
 }
 BUDGETS = {  # minutes: models
@@ -220,7 +221,7 @@ CARD = """# {name}
 {what}: {params:.1f} million parameters, 64x64 pixels, the averaged weights of the generator in half precision.
 
 - Trained on {real:,} anime faces of 64x64 pixels (data hash `{data}`), {images:,} images seen, {minutes:.0f} minutes of
-  training time on one thread of a shared CPU. The recipe is in `config.json`.
+  training time on {device}. The recipe is in `config.json`.
 - {scores}
 - What it is bad at: {bad}
 - The pictures that it learned from are the work of their artists; what it draws is for research and play. It knows what was
@@ -236,19 +237,21 @@ def ship(model, name, bad, directions=()):
 
     from ganlib.checkpoint import SHIPPED, load_generator, save_generator
     from ganlib.explore import make_directions
-    from ganlib.fetch import data_dir
+    from ganlib.logs import read_log
     from ganlib.sample import sample
     from ganlib.show import gif, grid
-    run, folder, found = data_dir() / "runs" / "equal" / model, SHIPPED / name, load()
+    run, folder, found = run_of(model), SHIPPED / name, load()
     G = load_generator(run)
     images, seconds = int(G.info["images"]), float(G.info["train_seconds"])
     folder.mkdir(parents=True, exist_ok=True)
     save_generator(folder / "generator.safetensors", G, G.config, images, seconds, half=True)
     shutil.copy(run / "config.json", folder)
     grid(sample(load_generator(folder), 64, seed=1), columns=16).save(folder / "samples.png")
-    gif(run, folder / "progress.gif", include_real=False)
+    if (run / "samples").exists():
+        gif(run, folder / "progress.gif", include_real=False)
     if hasattr(G, "mapping"):
         make_directions(folder, directions)
+    device = [event["device"] for event in read_log(run)[1] if event["event"] == "start"][-1]
     rows = [row for row in found["rows"].values() if row.get("images") == images and row["name"] == model]
     scores = (f"FD-lite {rows[0]['fd']:.0f} ± {rows[0]['spread']['fd']:.1f} on 10,000 samples without truncation "
               f"(real images, half against half: {found['rows']['real']['fd']:.1f}), KID x 1000 {1000 * rows[0]['kid']:.1f}, "
@@ -256,7 +259,8 @@ def ship(model, name, bad, directions=()):
               "Not measured at this point of its training.")
     (folder / "README.md").write_text(CARD.format(
         name=name, what=f"Preset `{G.config.preset}`", params=sum(p.numel() for p in G.parameters()) / 1e6, scores=scores,
-        real=found["about"]["real"], data=G.config.data, images=images, minutes=seconds / 60, bad=bad))
+        real=found["about"]["real"], data=G.config.data, images=images, minutes=seconds / 60, bad=bad,
+        device=f"one {device}" if device != "cpu" else "one thread of a shared CPU"))
 
 
 KEYS = ("images", "minutes", "fd", "kid", "precision", "recall", "density", "coverage", "eye_gap", "labels")
