@@ -25,8 +25,9 @@ def test_every_claim_compares_arms_that_differ():
     ([1, 2, 3], [11, 12, 13], "lower", "held"),
     ([11, 12, 13], [1, 2, 3], "lower", "did not hold"),
     ([11, 12, 13], [1, 2, 3], "higher", "held"),
-    ([1, 2, 3], [2, 3, 4], "lower", "too close to call"),  # the difference is 1, its standard error 0.82
-    ([1, 2, 3], [2.7, 3.7, 4.7], "lower", "held"),  # 1.7 is more than twice 0.82
+    ([1, 2, 3], [2, 3, 4], "lower", "too close to call"),  # t = 1 / 0.82 at 4 degrees of freedom: 29%
+    ([1, 2, 3], [3.2, 4.2, 5.2], "lower", "too close to call"),  # t = 2.69: 5.5%
+    ([1, 2, 3], [3.3, 4.3, 5.3], "lower", "held"),  # t = 2.82: 4.8%
     ([1, 2], [11, 12, 13], "lower", "not run yet"),
     ([1, 2, 3], [], "lower", "not run yet"),
     ([0.95, 0.96, 0.99], None, "higher", "held"), ([0.5, 0.96, 0.99], None, "higher", "did not hold"),
@@ -44,3 +45,11 @@ def test_tables_of_what_is_there():
     assert "| v2 |  |  |  |  |  |  |" in text and text.count("not run yet") == len(claims.CLAIMS)
     arms = text.split("\n\n")[1].splitlines()
     assert arms[2].startswith("| v1 ")  # the best first
+
+
+def test_the_readme_has_the_verdicts():
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    done = claims.load()
+    assert len(done) == len(claims.ARMS) * len(claims.SEEDS)
+    for line in claims.tables(done).split("\n\n")[0].splitlines():
+        assert line in readme

@@ -206,16 +206,15 @@ def values_of(done, arm, key):
 
 
 def verdict(better, worse, direction):
-    """Held, did not hold (the other way round), or too close to call: a difference below two standard errors."""
+    """Held, did not hold (the other way round), or too close to call: Student's t-test, two-sided, at 5%."""
+    from scipy.stats import ttest_ind
     if min(len(better), len(better if worse is None else worse)) < 3:
         return "not run yet"
     if worse is None:  # a share that should be nearly that of real images
         return "held" if min(better) > 0.9 else "did not hold"
     gain = statistics.mean(worse) - statistics.mean(better)
     gain = gain if direction == "lower" else -gain
-    error = (statistics.variance(better) / len(better) + statistics.variance(worse) / len(worse)) ** 0.5
-    word = "too close to call" if abs(gain) < 2 * error else "held" if gain > 0 else "did not hold"
-    return word
+    return "too close to call" if ttest_ind(better, worse).pvalue >= 0.05 else "held" if gain > 0 else "did not hold"
 
 
 def tables(done):
