@@ -10,6 +10,17 @@ sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))
 import claims  # noqa: E402
 
 
+TOGETHER = {  # what more than one key stands for
+    "Fuzzy labels make D weaker": "fake_label real_label",
+    "Fuzzy labels: better pictures?": "fake_label real_label",
+    "D should learn more slowly than G": "lr_d lr_g",
+    "Adam is recommended: better than SGD?": "lr_d lr_g optimizer",
+    "WGAN's recipe, the next objective: better than DCGAN's?": "clip d_steps first loss lr_d lr_g optimizer",
+    "A gradient penalty is better than clipping": "beta1 beta2 clip d_norm lr_d lr_g optimizer penalty",
+    "The same, with the gates on the sum of D's losses": "d_gate g_gate",
+}
+
+
 def test_every_claim_compares_arms_that_differ():
     def recipe(arm):
         name, changes = claims.ARMS[arm]
@@ -18,7 +29,10 @@ def test_every_claim_compares_arms_that_differ():
 
     for claim, _, better, other, key, direction in claims.CLAIMS:
         assert direction in ("lower", "higher") and better != other
-        assert other is None or difference(recipe(better), recipe(other)), claim
+        if other is None:
+            continue
+        changed = set(difference(recipe(better), recipe(other)))
+        assert changed and (len(changed) == 1 or changed == set(TOGETHER[claim].split())), (claim, changed)
 
 
 @pytest.mark.parametrize("better, worse, direction, word", [
@@ -26,7 +40,7 @@ def test_every_claim_compares_arms_that_differ():
     ([11, 12, 13], [1, 2, 3], "lower", "did not hold"),
     ([11, 12, 13], [1, 2, 3], "higher", "held"),
     ([1, 2, 3], [2, 3, 4], "lower", "too close to call"),  # t = 1 / 0.82 at 4 degrees of freedom: 29%
-    ([1, 2, 3], [3.2, 4.2, 5.2], "lower", "too close to call"),  # t = 2.69: 5.5%
+    ([1, 2, 3], [3.2, 4.2, 5.2], "lower", "too close to call"),  # t = 2.69 at 4: 5.5%
     ([1, 2, 3], [3.3, 4.3, 5.3], "lower", "held"),  # t = 2.82: 4.8%
     ([1, 2], [11, 12, 13], "lower", "not run yet"),
     ([1, 2, 3], [], "lower", "not run yet"),
@@ -50,6 +64,5 @@ def test_tables_of_what_is_there():
 def test_the_readme_has_the_verdicts():
     readme = (Path(__file__).parent.parent / "README.md").read_text()
     done = claims.load()
-    assert len(done) == len(claims.ARMS) * len(claims.SEEDS)
     for line in claims.tables(done).split("\n\n")[0].splitlines():
         assert line in readme
