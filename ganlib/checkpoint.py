@@ -125,6 +125,10 @@ def load_state(run, modules, optimizers, ema, say=print):
         if tensors is None:
             say(f"{path.name} is cut short or altered: falling back to the one before.")
             continue
+        expected = {f"{name}.{k}": v.shape for name, module in modules.items() for k, v in module.state_dict().items()}
+        if any(k not in tensors or tensors[k].shape != shape for k, shape in expected.items()):
+            raise GanlibError(f"{path} is of other networks, as another version of ganlib had them: name another folder to "
+                              "train anew. Its generator.safetensors still works.")
         with torch.no_grad():
             for name, module in modules.items():
                 for k, v in module.state_dict().items():

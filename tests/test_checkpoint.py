@@ -141,6 +141,17 @@ def test_no_intact_state_is_an_error_and_none_at_all_is_not(tmp_path):
         a.load(tmp_path, say=lambda _: None)
 
 
+def test_a_state_of_other_networks_is_refused_before_anything_is_filled(tmp_path):
+    a = Trainer()
+    a.step(0)
+    a.save(tmp_path, 16)
+    a.D.extra = torch.nn.Linear(2, 2)
+    before = [p.clone() for p in a.D.parameters()]
+    with pytest.raises(GanlibError, match="of other networks.*another folder"):
+        a.load(tmp_path)
+    assert all(torch.equal(p, q) for p, q in zip(before, a.D.parameters()))
+
+
 def test_nan_weights_never_become_a_state(tmp_path):
     a = Trainer()
     a.step(0)
