@@ -273,7 +273,7 @@ def table(found):
         name, _, after = key.partition(", ")
         other = found["rows"].get(f"dcgan, {after}")
         rows.append({"name": f"{key}: {MODELS[name][3]}" if after else row["name"]} |
-                    ({"per second": [*found["rates"][name].values()][-1]} if after else {}) |
+                    ({"per second": [*found["rates"][name].values()][-1]} if name in found["rates"] else {}) |
                     {k: row[k] for k in KEYS if k in row} | {"spread": row["spread"], "same": []} |
                     ({"of dcgan": row["fd"] / other["fd"]} if other else {}))
     return Table(rows, found["about"])
