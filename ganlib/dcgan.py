@@ -104,12 +104,14 @@ class Discriminator(nn.Module):
         self.resolution, self.values = resolution, values
         kernels, widths = _kernels(resolution, widths, residual)[::-1], [3, *reversed(widths)]
 
-        def block(c_in, c_out, kernel, stride=2, padding=1):
+        def block(c_in, c_out, kernel, stride=2, padding=1, bias=norm == "none"):
             act = nn.LeakyReLU(0.2, inplace=True)
-            return (nn.Conv2d(c_in, c_out, kernel, stride, padding, bias=norm == "none"), NORMS[norm](c_out),
+            return (nn.Conv2d(c_in, c_out, kernel, stride, padding, bias=bias), NORMS[norm](c_out),
                     nn.Sequential(act, nn.Dropout(dropout)) if dropout else act)
 
-        layers = [*block(3, widths[1], kernels[0])[::2]]  # no norm here
+        # No norm here. Without a bias either, a picture of half the contrast gives half of everything up to the next norm, which
+        # takes that away: D is blind to contrast. With batch norm the published example is so, too
+        layers = [*block(3, widths[1], kernels[0], bias=norm != "batch")[::2]]
         for c_in, c_out, kernel in zip(widths[1:], widths[2:], kernels[1:]):
             main = block(c_in, c_out, kernel)
             if residual:

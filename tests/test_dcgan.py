@@ -191,6 +191,16 @@ def test_norms_normalise_over_what_their_names_say():
     assert NORMS["none"](6)(x) is x
 
 
+@pytest.mark.parametrize("norm, sees", [("batch", False), ("layer", True), ("instance", True), ("none", True)])
+def test_which_discriminators_see_contrast(norm, sees):
+    D, x = Discriminator(32, NARROW, norm=norm), torch.rand(16, 3, 32, 32) * 2 - 1
+    if D.layers[0].bias is not None:
+        nn.init.normal_(D.layers[0].bias, 0, 0.1)
+    with torch.no_grad():
+        change = (D(x) - D(x / 2)).abs().max() / D(x).std()
+    assert change > 0.1 if sees else change < 0.1
+
+
 def test_without_a_norm_there_are_biases_and_the_signal_lasts():
     torch.manual_seed(0)
     D = Discriminator(64, (64, 32, 16, 8), norm="none")
