@@ -234,7 +234,7 @@ class Played:
 
 def test_explore(browser, lab, tmp_path):
     run, exports = lab[1] / "runs" / "faces", lab[1] / "faces"
-    config = preset("stylegan-fast", "cpu")  # of the shipped one's size; what it draws is noise, and moves as faces do
+    config = preset("stylegan-fast", "cpu")  # a small one; what it draws is noise, and moves as faces do
     G = build_networks(config)[0]
     G.calibrate([latents(200, G.z_dim)])
     run.mkdir(parents=True)

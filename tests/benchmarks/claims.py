@@ -92,7 +92,7 @@ def one(arm, seed, packs, folder, **changes):
     from ganlib.clean import detector_trouble
     from ganlib.config import preset
     from ganlib.data import load_pack
-    from ganlib.metrics import DEVICE, faces, features, frechet
+    from ganlib.metrics import DEVICE, faces, features, frechet, real_statistics
     from ganlib.metrics import statistics as mean_and_covariance
     from ganlib.sample import sample
     from ganlib.show import read_log
@@ -115,7 +115,7 @@ def one(arm, seed, packs, folder, **changes):
     fake = mean_and_covariance(features(sample(G, SAMPLES, seed=1), progress=False))
     weights = sum(p.square().sum().item() for p in G.parameters()) ** 0.5
     row = {"arm": arm, "seed": seed, "pack": pack.hash, "images": images, "train_seconds": round(seconds, 1),
-           "fd": round(frechet(fake, real_statistics(pack, folder)), 2),
+           "fd": round(frechet(fake, real_statistics(pack, progress=False)[1]), 2),
            "diversity": [r["diversity"] for r in records if "diversity" in r][-1],
            "swing": round(statistics.stdev(losses) / abs(statistics.mean(losses)), 4),
            "accuracy": round(statistics.mean(r["accuracy"] for r in late), 4), "weights": round(weights, 3),
@@ -135,22 +135,6 @@ def finished(run, config):
         return int(load_generator(run).info["images"]) >= config.images
     except GanlibError:
         return False
-
-
-def real_statistics(pack, folder):
-    """Mean and covariance of the features of all real images, computed once."""
-    import numpy as np
-
-    from ganlib.metrics import features, statistics
-
-    path = folder / f"real-{pack.hash}.npz"
-    if not path.exists():
-        mu, sigma = statistics(features(pack.images, progress=False))
-        part = path.with_suffix(f".{os.getpid()}.npz")
-        np.savez(part, mu=mu, sigma=sigma)
-        part.replace(path)
-    with np.load(path) as file:
-        return file["mu"], file["sigma"]
 
 
 def run_all(packs, jobs):

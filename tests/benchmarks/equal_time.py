@@ -197,11 +197,11 @@ def curve(pack, name):
     from ganlib.metrics import DEVICE, features, frechet, real_statistics
     from ganlib.metrics import statistics as gaussian
     from ganlib.sample import sample
-    run, points = run_of(name), {}
+    run, points, real = run_of(name), {}, real_statistics(pack)[1]
     for path in (*(run / "snapshots").glob("*.safetensors"), run / "generator.safetensors"):
         G = load_generator(path, DEVICE)
         faces = features(sample(G, CURVE_SAMPLES, seed=1), progress=False)
-        points[int(G.info["images"])] = round(frechet(real_statistics(pack)[1], gaussian(faces)), 1)
+        points[int(G.info["images"])] = round(frechet(real, gaussian(faces)), 1)
     return sorted(points.items())
 
 
