@@ -2,6 +2,8 @@
 import argparse
 import io
 import sys
+import warnings
+from dataclasses import asdict
 from pathlib import Path
 
 from .errors import GanlibError
@@ -74,13 +76,11 @@ def _mix(args):
 
 def _walk(args):
     from .checkpoint import load_generator
-    from .sample import generate, movie, seed_latents, styles, walk
+    from .sample import generate, movie, points, walk
 
     G = load_generator(args.run)
-    points = seed_latents(G, args.seeds)
-    if hasattr(G, "mapping") or args.psi != 1:  # straight in w, where faces change more evenly
-        points = styles(G, points, args.psi)
-    movie(args.out, generate(G, walk(points, args.frames, loop=args.loop)))
+    way = walk(points(G, args.seeds, args.psi), args.frames, loop=args.loop)  # straight in w, where there is one
+    movie(args.out, generate(G, way))
     print(f"{args.out}: {args.frames} frames")
 
 
@@ -101,16 +101,16 @@ def _gif(args):
 
 
 def _presets(args):
-    from .config import PRESETS, difference, preset
+    from .config import DEFAULTS, PRESETS, difference, preset
 
     if args.other:
-        rows = difference(*({k: v for k, v in preset(name).recipe().items() if k != "preset"}
-                            for name in (args.name, args.other)))
+        rows = difference(*(asdict(preset(name).replace(preset="")) for name in (args.name, args.other)))
         print(f"{'':<12} {args.name:<16} {args.other}" if rows else f"{args.name} and {args.other} are the same recipe")
         for key, (a, b) in rows.items():
             print(f"{key:<12} {a!s:<16} {b!s}")
     elif args.name:
-        for key, value in preset(args.name).recipe().items():
+        config = preset(args.name)
+        for key, value in (config.recipe() | {k: v for k, v in config.engine().items() if v != DEFAULTS[k]}).items():
             print(f"{key:<12} {value!r}")
         print(f"source       {PRESETS[args.name]['source']}")
     else:
@@ -154,16 +154,16 @@ def main(argv=None):
     p = verbs.add_parser("mix", help="the table of style mixing: what faces across give to faces down")
     p.add_argument("run", help="of a style-based model: a run folder, a generator file or a shipped generator's name")
     p.add_argument("out", help="OUT.png")
-    p.add_argument("--rows", default="1,2,3,4", metavar="SEEDS", help="faces down (default 1,2,3,4)")
-    p.add_argument("--cols", default="5,6,7,8,9,10", metavar="SEEDS", help="faces across (default 5,6,7,8,9,10)")
-    p.add_argument("--layers", default="coarse", help="from the faces across: coarse (default), middle or fine")
+    p.add_argument("--rows", default="1,2,3,4", metavar="SEEDS", help="faces down (default 1,2,3,4), or a latent file (.safetensors)")
+    p.add_argument("--cols", default="5,6,7,8,9,10", metavar="SEEDS", help="faces across, likewise (default 5,6,7,8,9,10)")
+    p.add_argument("--layers", default="coarse", help="from the faces across: coarse (default), middle, fine or all")
     p.add_argument("--psi", type=float, default=1.0)
     p.set_defaults(run_verb=_mix)
 
     p = verbs.add_parser("walk", help="a walk from face to face as a GIF or MP4")
     p.add_argument("run", help="a run folder, a generator file or a shipped generator's name")
     p.add_argument("out", help="OUT.gif or OUT.mp4")
-    p.add_argument("--seeds", default="1,2,3", help="the faces on the way (default 1,2,3)")
+    p.add_argument("--seeds", default="1,2,3", help="the faces on the way (default 1,2,3), or a latent file")
     p.add_argument("--frames", type=int, default=60, help="in all, 20 a second (default 60)")
     p.add_argument("--loop", action="store_true", help="back to the first face")
     p.add_argument("--psi", type=float, default=1.0)
@@ -195,7 +195,9 @@ def main(argv=None):
 
     args = parser.parse_args(argv)
     try:
-        args.run_verb(args)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda text, *_, **__: print(f"ganlib {args.verb}: {text}", file=sys.stderr)
+            args.run_verb(args)
     except GanlibError as error:
         print(f"ganlib {args.verb}: {error}", file=sys.stderr)
         return 2

@@ -33,8 +33,8 @@ def build_networks(config):
 
 
 def _style_based(config):
-    def channels(width):  # from 4x4 to the full resolution
-        return [min(width * config.resolution // 2**i, config.max_width) for i in range(2, config.resolution.bit_length())]
+    def channels(width):  # from 4x4 to the full resolution, `width` at 64x64
+        return [min(max(1, width * 64 // 2**i), config.max_width) for i in range(2, config.resolution.bit_length())]
 
     latent = config.z_dim, config.w_dim, config.mapping_layers, config.mixing
     Generator, Discriminator = ((stylegan.Generator, stylegan.Discriminator) if config.model == "stylegan" else

@@ -25,6 +25,8 @@ CHOICES = {
     "precision": ("auto", "fp32", "bf16", "fp16"),
 }
 AUGMENTATIONS = ("color", "translation", "cutout")
+OF_DCGAN = ("g_act", "residual", "values", "d_norm", "dropout", "spectral_norm")  # what style-based networks don't have
+ALSO = {"gan": "minimax", "cross-entropy": "bce", "lsgan": "mse", "least squares": "mse", "wgan": "wasserstein"}  # names of losses
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Recipe:
     model: str = "dcgan"
     resolution: int = 64  # pixels, height and width
     z_dim: int = 100
-    width: int = 64  # channels at half the resolution (style-based: at the full one); doubles towards 4x4
+    width: int = 64  # channels at half the resolution (style-based: at 64x64); doubles towards 4x4
     max_width: int = 512
     g_act: str = "relu"  # G's activation (DCGAN)
     residual: bool = False  # residual blocks in both networks (DCGAN)
@@ -112,8 +114,13 @@ class Config(Recipe, Engine):
                 raise GanlibError(f"{key}={getattr(self, key)!r}: expected {expected}.")
 
         for key, known in CHOICES.items():
-            need(getattr(self, key) in known, key, "another value." + nearest(getattr(self, key), known)[:-1])
+            need(getattr(self, key) in known, key, "a name that is known." + nearest(getattr(self, key), known)[:-1])
         need(self.resolution in RESOLUTIONS, "resolution", f"one of {RESOLUTIONS}")
+        if self.model != "dcgan":
+            need(self.resolution != 28, "resolution", "32 or more: style-based networks double from 4x4")
+            for key in OF_DCGAN:
+                need(getattr(self, key) == DEFAULTS[key], key,
+                     f"{DEFAULTS[key]!r} with model={self.model!r}: only DCGAN's networks can have it")
         for key in ("z_dim", "w_dim", "width", "max_width", "mapping_layers", "d_steps", "penalty_every",
                     "log_images"):
             need(getattr(self, key) >= 1, key, "at least 1")
@@ -137,14 +144,24 @@ class Config(Recipe, Engine):
         if self.penalty != "none" and self.model == "dcgan":
             need(self.d_norm != "batch", "d_norm", f"'layer', 'instance' or 'none' with penalty={self.penalty!r}, "
                  "since batch norm makes an image's gradient depend on the others of its batch")
-        need(not (self.residual and self.resolution == 28), "residual", "False at 28 pixels, whose layers do not all double")
-        for name in filter(None, self.augment.split(",")):
+        need(not (self.residual and self.resolution == 28), "residual",
+             "False at 28 pixels, whose layers do not all double the side (residual blocks need 32 pixels or more)")
+        for name in filter(None, map(str.strip, self.augment.split(","))):
             need(name in AUGMENTATIONS, "augment", f"names with commas between them.{nearest(name, AUGMENTATIONS)[:-1]}")
-        for key in ("grow", "batches", "rates"):
+        for key, least in ("grow", 0), ("batches", 2), ("rates", 1e-9):
             table = steps_of(getattr(self, key), key)
-            need(list(table) == sorted(table) and all(r in (4, 8, 16, *RESOLUTIONS) for r in table), key,
+            need(list(table) == sorted(table) and all(r in (4, 8, 16, *RESOLUTIONS[1:]) for r in table), key,
                  "rising resolutions of 4, 8, 16, ...")
-        need(not self.grow or self.model == "stylegan", "grow", "'' for a model that does not grow")
+            need(all(least <= v < math.inf and (key != "batches" or v % 1 == 0) for v in table.values()), key,
+                 {"grow": "thousands of images, zero or more", "batches": "whole batches of 2 or more",
+                  "rates": "positive factors"}[key])
+        table = steps_of(self.grow)
+        need(not table or self.model == "stylegan", "grow", "'' for a model that does not grow")
+        if table:
+            way = [2**i for i in range(3, self.resolution.bit_length())]
+            need([r for r in table if r <= self.resolution] == way, "grow",
+                 f"a start for each of {', '.join(map(str, way))}, since the run is to end at {self.resolution} pixels")
+            need([*table.values()] == sorted(table.values()), "grow", "starts that rise with the resolution")
 
     def replace(self, /, **changes):
         """A copy with some keys changed; unknown keys and unreadable values raise GanlibError."""
@@ -172,6 +189,7 @@ class Config(Recipe, Engine):
 
 
 TYPES = {f.name: f.type for f in dataclasses.fields(Config)}
+DEFAULTS = {f.name: f.default for f in dataclasses.fields(Config)}
 
 
 def steps_of(text, key="table"):
@@ -207,7 +225,8 @@ def phase(config, images):
 
 def nearest(word, known):
     """' Did you mean ...?' for an unknown word, and the list of what there is."""
-    close = difflib.get_close_matches(str(word), known, n=1, cutoff=0.4)
+    word = str(word).lower()
+    close = [ALSO[word]] if ALSO.get(word) in known else difflib.get_close_matches(word, known, n=1, cutoff=0.4)
     return (f" Did you mean {close[0]!r}?" if close else "") + f" Known: {', '.join(sorted(known))}."
 
 
@@ -237,25 +256,26 @@ def _parse(key, value):
 # of Recipe), and where it is from ("source"). "profiles" has what a profile changes in this row alone.
 REPORT = "Wu, Xu & Lu, Artificial Anime Character Design (the report)"
 V = "the AnimeFacesWithGAN repository"
+FEW_STEPS = dict(batch=16, lr_g=0.0004, lr_d=0.0006)  # smaller batches and a faster D make the most of a few minutes
+TEN_K = {"paper": dict(images=640_000)}  # 10,000 iterations of 64 images, whatever the report's epochs are
 PRESETS = {
     "dcgan": dict(
         source=f"{REPORT}, sec. 4; networks: Radford et al. 2015",
-        # minutes allow few steps: smaller batches and a faster D make the most of them
-        profiles={"demo": dict(batch=16, lr_g=0.0004, lr_d=0.0006)},
+        profiles={"demo": FEW_STEPS},
     ),
     "lsgan": dict(
         base="dcgan", source=f"{REPORT}, sec. 5; loss: Mao et al. 2016",
-        loss="mse", real_label=1, fake_label=0,
+        loss="mse", real_label=1, fake_label=0, profiles={"demo": FEW_STEPS},
     ),
     # AnimeCharacterDCGANGeneration. The strength of its label noise is not given; hard labels and D first as in the
     # published DCGAN
     "dcgan-10k": dict(
         base="dcgan", source="AnimeCharacterDCGANGeneration; 10,000 iterations of 64 images",
         lr_g=0.0004, lr_d=0.0004, weight_decay=1e-8, real_label=1, fake_label=0, label_noise=0.1, first="d",
-        images=640_000,
+        images=640_000, profiles=TEN_K,
     ),
     "dcgan-residual": dict(
-        base="dcgan-10k", source="AnimeCharacterDCGANGeneration, its suggested next step", residual=True,
+        base="dcgan-10k", source="AnimeCharacterDCGANGeneration, its suggested next step", residual=True, profiles=TEN_K,
     ),
     # Generation of Anime Faces using GANs (Menon & Dubey): 28x28 pictures in 0..1; the numbers are Radford et al.'s
     "dcgan-28": dict(
@@ -274,7 +294,8 @@ PRESETS = {
         clip=0, penalty="wgan-gp", d_norm="layer", optimizer="adam", lr_g=0.0001, lr_d=0.0001,
         beta1=0, beta2=0.9,
     ),
-    # AnimeFacesWithGAN. Its gates are compared with L_D as losses.py has it: half of the sum for real and generated
+    # AnimeFacesWithGAN. Its gates are compared with L_D as losses.py has it: half of the sum for real and generated. The
+    # notebook that v1 starts from has the sum; gates on the sum are of half the size here (d_gate=0.1 for its 0.2)
     "v1": dict(
         base="dcgan", source=f"{V}, v1: the Jovian notebook",
         batch=128, z_dim=128, lr_g=0.0002, lr_d=0.0002, real_label=1, fake_label=0, first="d",
@@ -287,7 +308,8 @@ PRESETS = {
     # What the literature offers for the same networks
     "dragan": dict(
         base="dcgan", source="Kodali et al. 2017, used on anime faces by Jin et al. 2017",
-        penalty="dragan", d_norm="layer", lr_g=0.0002, lr_d=0.0002, real_label=1, fake_label=0, first="d",
+        penalty="dragan", penalty_weight=5,  # the published 10 is for the sum of D's losses, not half of it
+        d_norm="layer", lr_g=0.0002, lr_d=0.0002, real_label=1, fake_label=0, first="d",
     ),
     "sngan": dict(
         base="dcgan", source="Miyato et al. 2018, with the hinge loss",
@@ -311,7 +333,9 @@ PRESETS = {
                   "demo": dict(z_dim=64, w_dim=64, width=16, max_width=64, batch=16, batches="", penalty_every=8,
                                grow="8:3 16:7 32:13 64:23", fade_kimg=2),
                   "cpu": dict(z_dim=128, w_dim=128, width=32, max_width=128, batch=16, batches="", penalty_every=8,
-                              grow="8:6 16:16 32:30 64:48", fade_kimg=4)},
+                              grow="8:6 16:16 32:30 64:48", fade_kimg=4),
+                  # the published widths; by their arithmetic a T4 is at 64x64 after a quarter of the 100 minutes
+                  "colab": dict(penalty_every=8, grow="8:30 16:90 32:180 64:320 128:600 256:900", fade_kimg=30)},
     ),
     "stylegan-fast": dict(
         source="Karras et al. 2019 (scaled convolutions, skip and residual networks), with widths for two CPU cores",

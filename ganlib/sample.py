@@ -51,20 +51,23 @@ def to_uint8(x):
 def generate(G, z, batch=None, noise="fixed"):
     """Images of latents z (n, z_dim) or ws (n, L, w_dim): uint8 array (n, H, W, 3). G is put in eval mode.
 
-    noise of a style-based G: "fixed", "off" or a seed for fresh noise. Pictures of a generator that is still growing
+    One w for all layers, (n, w_dim) as of `G.mapping`, is `w[:, None].repeat(1, G.num_layers, 1)`. noise of a style-based G: "fixed", "off" or a seed for fresh noise. Pictures of a generator that is still growing
     are enlarged (nearest neighbour) to their final size.
     """
     z = styles(G, z) if noise != "fixed" and z.ndim == 2 else z
     device, batch, images = next(G.eval().parameters()).device, batch or max(1, min(64, 2**18 // G.resolution**2)), []
-    expected = [len(layers_of(G)), len(G.w_avg)] if z.ndim == 3 else [G.z_dim]
-    if [*z.shape[1:]] != expected:
-        raise GanlibError(f"Latents of shape {[*z.shape[1:]]} each: expected {expected}. Are they of another model?")
+    _check(z[0], [len(layers_of(G)), len(G.w_avg)] if z.ndim == 3 else [G.z_dim])
     for i in range(0, len(z), batch):
         part = z[i:i + batch].to(device)
         images.append(to_uint8(G(part) if z.ndim == 2 else G.synthesis(part, _noise(G, noise, i, len(part)))).cpu())
     images = torch.cat(images).numpy()
     scale = G.resolution // images.shape[1]
     return images.repeat(scale, 1).repeat(scale, 2) if scale > 1 else images
+
+
+def _check(x, expected):
+    if [*x.shape[-len(expected):]] != expected or x.ndim < len(expected):
+        raise GanlibError(f"Latents of shape {[*x.shape]} each: expected {expected}. Are they of another model?")
 
 
 def _noise(G, noise, start, n):
@@ -110,9 +113,16 @@ def styles(G, z, psi=1.0):
     (0: the mean face, 1: no truncation) or several by group of layers, as in {"coarse": 0.5, "middle": 0.7}."""
     values = torch.ones(len(layers_of(G)), 1)
     for name, value in (psi if isinstance(psi, dict) else {"all": psi}).items():
-        values[list(layers_of(G, name))] = float(value)
+        try:
+            values[list(layers_of(G, name))] = float(value)
+        except (TypeError, ValueError):
+            values.fill_(math.nan)
+    if not values.isfinite().all():
+        raise GanlibError(f"psi={psi!r}: expected a number, or one for each of several groups of layers, as in "
+                          "{'coarse': 0.5, 'fine': 0.7}.")
     if not ((values >= -1) & (values <= 2)).all():
         warnings.warn(f"psi={psi}: outside of -1 to 2 faces fall apart; 1 is no truncation.", stacklevel=3)
+    _check(z[0], [G.z_dim])
     w = G.mapping(z.to(G.w_avg.device))[:, None].repeat(1, G.num_layers, 1)
     return torch.lerp(G.w_avg, w, values.to(w.device))  # exact at psi 0 and 1
 
@@ -120,6 +130,8 @@ def styles(G, z, psi=1.0):
 def swap(G, a, b, layers):
     """ws of a with the styles of b in `layers` (as for `layers_of`); a and b (..., L, w_dim) broadcast."""
     chosen = layers_of(G, layers)
+    for x in a, b:
+        _check(x, [G.num_layers, len(G.w_avg)])
     return torch.where(torch.tensor([[i in chosen] for i in range(G.num_layers)], device=a.device), b, a)
 
 
@@ -130,9 +142,21 @@ def mix(G, rows, cols, layers="coarse", noise="fixed"):
     return images.reshape(len(rows), len(cols), *images.shape[1:])
 
 
+def points(G, seeds, psi=1.0):
+    """What `mix` and `walk` go by: ws of seeds (as for `seed_latents`), or what is in a latent file; z where G has no styles."""
+    if isinstance(seeds, str | Path) and Path(seeds).suffix == ".safetensors":
+        z = load_latents(seeds, G)[0]
+        if z.ndim == 3 and psi != 1:
+            return torch.lerp(G.w_avg, z, float(psi))
+    else:
+        z = seed_latents(G, seeds)
+    return styles(G, z, psi) if z.ndim == 2 and (hasattr(G, "mapping") or psi != 1) else z
+
+
 def mixing_sheet(G, row_seeds, col_seeds, layers="coarse", psi=1.0):
-    """PIL image of the table of `mix`, with the parents in the first column and the first row."""
-    rows, cols = (styles(G, seed_latents(G, seeds), psi) for seeds in (row_seeds, col_seeds))
+    """PIL image of the table of `mix`, with the parents in the first column and the first row; seeds as for `points`."""
+    layers_of(G)  # or: why it has no styles
+    rows, cols = points(G, row_seeds, psi), points(G, col_seeds, psi)
     table = np.pad(mix(G, rows, cols, layers), [(1, 0)] * 2 + [(0, 0)] * 3, constant_values=255)
     table[1:, 0], table[0, 1:] = generate(G, rows), generate(G, cols)
     table = np.pad(table, [(0, 0)] * 2 + [(1, 1)] * 2 + [(0, 0)], constant_values=255).swapaxes(1, 2)
@@ -152,9 +176,11 @@ def walk(points, frames=60, kind=None, loop=False):
     """`frames` latents on the way through points, z (n, z_dim) or ws (n, L, w_dim), at an even pace. kind: "spherical"
     (default for z) or "straight" (for ws). A loop goes on to the first point, and ends a frame before it."""
     kind, legs = kind or ("spherical" if points.ndim == 2 else "straight"), len(points) - 1 + loop
-    if kind not in ("spherical", "straight") or len(points) < 2 or frames < 2:
-        raise GanlibError(f"kind={kind!r}, {len(points)} points, {frames} frames: expected 'spherical' or 'straight', "
-                          "and at least two points and two frames.")
+    if kind not in ("spherical", "straight"):
+        raise GanlibError(f"kind={kind!r}: expected 'spherical' or 'straight'.")
+    if len(points) < 2 or frames < 2:
+        what = f"frames={frames}" if len(points) > 1 else f"{len(points)} face"
+        raise GanlibError(f"{what}: a walk needs two at least, as in seeds 1,2 and 60 frames.")
     step, points = slerp if kind == "spherical" else torch.lerp, torch.cat([points, points[:1]])
     times = torch.linspace(0, legs, frames + loop, dtype=torch.float64)[:frames].tolist()
     return torch.stack([step(points[i], points[i + 1], t - i) for t in times for i in [min(int(t), legs - 1)]])
@@ -171,6 +197,8 @@ def movie(path, images, fps=20):
 
 def edit(G, ws, direction, strength, layers="all"):
     """ws + strength * direction (w_dim,) in `layers` only."""
+    _check(direction, [len(G.w_avg)])
+    _check(ws, [G.num_layers, len(G.w_avg)])
     return swap(G, ws, ws + strength * direction.to(ws.device), layers)
 
 

@@ -11,6 +11,7 @@ import math
 import time
 import warnings
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
 import imageio.v3 as imageio
@@ -24,6 +25,7 @@ from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
 from .checkpoint import write_atomic
+from .config import Config, phase
 from .errors import GanlibError
 from .logs import diagnosis, folder_of, logs_of, read_log, values_of  # noqa: F401
 from .sample import to_uint8
@@ -109,7 +111,7 @@ INDICATORS = (
     ("D's accuracy (0.5: guessing)", [("accuracy", "", INK, "-")], (0, 1.02), 0.5),
     ("Gradient norm", [("grad_g", "G", BLUE, "-"), ("grad_d", "D", RED, "--")], "log", None),
     ("Diversity (1: as the data)", [("diversity", "", INK, "-")], (0, 1.3), 1),
-    ("D(G(z)) in update of", [("d_fake_g", "G", BLUE, "-"), ("d_fake", "D", RED, "--")], None, None),
+    ("D(G(z)) at D's update", [("d_fake", "before", BLUE, "-"), ("d_fake_g", "after", RED, "--")], None, None),
     ("Updates skipped", [("skipped_g", "G", BLUE, "-"), ("skipped_d", "D", RED, "--")], (-0.02, 1.02), None),
     ("Penalty", [("penalty", "", INK, "-")], None, None),
 )
@@ -191,14 +193,14 @@ def curves(*runs, out=None):
 
 def indicators(*runs, out=None):
     """Figure of what warns of collapse, drawn as by `curves`: D's accuracy, gradient norms, how varied the samples are,
-    D(G(z)) in both updates (a gap shows how much D learns in one step), updates skipped by gates, the penalty.
+    D(G(z)) before and after D's update (a gap shows how much D learns in one step), updates skipped by gates, the penalty.
 
-    Left out is what no log has (an older one, no gate), and D(G(z)) where it is the same or the losses differ in kind.
+    Left out is what no log has (an older one, no gate), and D(G(z)) where the losses differ in kind.
     """
     logs = logs_of(*runs)
     records, kinds = [r for log in logs for r in log.records], {log.kind for log in logs}
     known = {key for r in records for key in r} - {"d_fake"}
-    if len(kinds) > 1 or all(r.get("d_fake_g") in (None, r["d_fake"]) for r in records):
+    if len(kinds) > 1:
         known -= {"d_fake_g"}
     found = [(logs, panel) for panel in INDICATORS if known & {key for key, *_ in panel[1]}]
     return _figure(found, 2 if len(found) in (2, 4) else 3, logs, out)
@@ -238,11 +240,12 @@ def gif(run, out, seconds=8.0, max_bytes=3_000_000, include_real=True):
     if not files:
         raise GanlibError(f"{run} has no samples/*.png: expected a run's folder, as `train` writes it (the generators "
                           "that come with ganlib have no such pictures).")
-    logged = {r["images"]: r for r in read_log(run)[0]} if (run / "log.jsonl").is_file() else {}
+    config = Config.load(run / "config.json") if (run / "config.json").is_file() else Config()
     pages = [(real, "real images")] * (include_real and real.is_file())
     opening = len(pages)  # 1 or 0
     for path in files:
-        pages.append((path, _seen(logged.get(int(path.stem), {}) | {"images": int(path.stem)})))
+        now = asdict(phase(config, int(path.stem))) if config.grow else {}
+        pages.append((path, _seen({"images": int(path.stem)} | now)))
     few, (width, _) = min(len(files), 24), Image.open(files[0]).size
     for columns, rows, colors in [s for s in STEPS if s[0] * width // 8 <= 660] or STEPS[-1:]:
         wide = max(FONT.getlength(text) for _, text in pages) + 12
@@ -372,8 +375,7 @@ def _seen(record):
     """How many images were seen at a record of the log, and of a growing run its phase, in words."""
     text = f"{record['images']:,} images seen"
     if "fade" in record:
-        text += f", {record['resolution']}x{record['resolution']}"
-        text += f", fade {record['fade']:.1f}" if record["fade"] < 1 else ""
+        text += f", {record['resolution']}x{record['resolution']}, fade {record['fade']:.1f}"
     return text
 
 

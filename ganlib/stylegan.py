@@ -142,7 +142,8 @@ class StyleGenerator(nn.Module):
 
     def mix(self, a, b, crossover):
         """ws (B, L, w_dim): layers before `crossover` (0 to L; int or tensor (B, 1)) from a, the others from b."""
-        if isinstance(crossover, int) and not 0 <= crossover <= self.num_layers:
+        values = torch.as_tensor(crossover)
+        if values.is_floating_point() or not ((values >= 0) & (values <= self.num_layers)).all():
             raise GanlibError(f"crossover={crossover}: expected 0 to {self.num_layers}, the number of style layers.")
         first = torch.arange(self.num_layers, device=a.device) < crossover  # (L,) or (B, L)
         return torch.where(first[..., None], a[:, None], b[:, None])

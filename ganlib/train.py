@@ -31,7 +31,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 FIT_Z = 1_024  # latents from which the averaged generator's batch-norm statistics are estimated
 GATE_STEPS = 500  # a gate that lets nothing through for so many steps is warned of
 RECORD = ("loss_g", "loss_d", "d_real", "d_fake", "d_fake_g", "accuracy", "grad_g", "grad_d", "penalty", "skipped_g",
-          "skipped_d")  # averages since the last record; of gradient norms the last
+          "skipped_d")  # averages since the last record, or what its last step tells
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def _train(config, pack, run, device, dtype, hook, progress):
     start = {"event": "start", "images": images, "train_seconds": seconds, "device": _describe(device),
              "precision": str(dtype).removeprefix("torch."), "torch": torch.__version__,
              "threads": torch.get_num_threads(), "engine": config.engine()}
-    totals, norms, idle = {}, {}, {"g": 0, "d": 0}  # sums since the last record, gradient norms, steps without an update
+    totals, last, idle = {}, {}, {"g": 0, "d": 0}  # sums since the last record, what one step tells, steps without an update
 
     def note(**values):
         for key, value in values.items():
@@ -156,7 +156,7 @@ def _train(config, pack, run, device, dtype, hook, progress):
         scaler.scale(loss).backward()
         if measure:
             scaler.unscale_(opt)
-            norms[f"grad_{name}"] = get_total_norm(p.grad for p in modules[name].parameters() if p.grad is not None)
+            last[f"grad_{name}"] = get_total_norm(p.grad for p in modules[name].parameters() if p.grad is not None)
         scaler.step(opt)
         scaler.update()
 
@@ -166,7 +166,9 @@ def _train(config, pack, run, device, dtype, hook, progress):
             d_fake = D(seen(fake))
             d_real = D(seen(real)) if config.loss in NEEDS_REAL else None
         loss = loss_g(d_fake, config.g_label, d_real)
-        note(loss_g=loss.detach(), d_fake_g=answer(d_fake.detach()).mean())
+        note(loss_g=loss.detach())
+        if config.first == "d":  # the same pictures as before D's update
+            note(d_fake_g=answer(d_fake.detach()).mean())
         learn("g", loss, config.g_gate, lambda value: value > config.g_gate)
         D.requires_grad_(True)
 
@@ -186,6 +188,12 @@ def _train(config, pack, run, device, dtype, hook, progress):
         learn("d", loss, config.d_gate, lambda value: value >= config.d_gate)
         if config.clip:
             clip_weights(D, config.clip)
+        if measure and config.first == "g":  # what D now says of the same pictures; its statistics stay as they were
+            buffers = [b.clone() for b in D.buffers()]
+            with torch.no_grad(), autocast:
+                last["d_fake_g"] = answer(D(fake)).mean()
+            for buffer, value in zip(D.buffers(), buffers):
+                buffer.copy_(value)
 
     def average(batch):
         half_life = min(config.ema_kimg * 1000, config.ema_rampup * images)
@@ -281,7 +289,7 @@ def _train(config, pack, run, device, dtype, hook, progress):
                 continue
 
             # Log: the averages since the last record
-            values = {k: float(total) / n for k, (total, n) in totals.items()} | {k: float(v) for k, v in norms.items()}
+            values = {k: float(total) / n for k, (total, n) in totals.items()} | {k: float(v) for k, v in last.items()}
             tick = time.perf_counter()
             seconds, clock = seconds + tick - clock, tick
             rate = (images - logged[0]) / max(seconds - logged[1], 1e-9)
@@ -289,6 +297,7 @@ def _train(config, pack, run, device, dtype, hook, progress):
             record |= {k: round(values[k], 5) for k in RECORD if k in values}
             record |= {"images_per_second": round(rate, 2)}
             if config.grow:
+                now = phase(config, images)  # of the pictures made here
                 record |= {"resolution": now.resolution, "fade": round(now.fade, 4)}
             bad = [k for k, v in record.items() if not math.isfinite(v)]
             if frame or keep or save:

@@ -57,6 +57,10 @@ def test_presets(capsys):
     assert "lr_g         0.0005" in capsys.readouterr().out
     assert main(["presets", "dcgan", "dcgan"]) == 0
     assert "the same recipe" in capsys.readouterr().out
+    assert main(["presets", "v4.3", "v3"]) == 0
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [["v4.3", "v3"], ["g_gate", "4.0", "0.0"]]
+    assert main(["presets", "dcgan-10k", "dcgan"]) == 0
+    assert ["images", "640000", "0"] in [line.split() for line in capsys.readouterr().out.splitlines()]
     assert main(["presets", "dcgn"]) == 2
     assert "Did you mean 'dcgan'" in capsys.readouterr().err
 

@@ -15,7 +15,7 @@ from ganlib.train import shrink, spread, train
 
 SMALL = dict(resolution=32, width=4, max_width=8, z_dim=8, w_dim=8, d_width=4, batch=16, images=160, minutes=0, log_images=32, frames=2,
              generators=0, device="cpu", precision="fp32", batches="", grow="")
-GROWING = dict(grow="8:0.032 16:0.096 32:0.16", fade_kimg=0.064, batches="4:16 32:8")
+GROWING = dict(grow="8:0.032 16:0.096 32:0.16", fade_kimg=0.048, batches="4:16 32:8")
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +70,35 @@ def test_a_cut_off_run_ends_like_a_whole_one(packs, tmp_path, name, changes):
     size = 28 if "28" in name else 32
     changes = SMALL | dict(resolution=size) | changes
     train(preset(name, **(changes | dict(images=480))), packs[size], tmp_path / "whole", progress=False)
-    for images in (80, 200, 480):  # of the growing run: in the first fade, in the second, beyond
+    # of the growing run: in a fade, between fades, where a block comes in, in the last fade, beyond
+    for images in (48, 80, 96, 200, 480):
         train(preset(name, **(changes | dict(images=images))), packs[size], tmp_path / "legs", progress=False)
     a, b = state(tmp_path / "whole"), state(tmp_path / "legs")
     assert a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+@pytest.mark.parametrize("first", ["g", "d"])
+def test_what_d_says_before_and_after_its_update(pack, tmp_path, first):
+    """After it D says less of the same pictures, and looking does not change the run."""
+    config = tiny(first=first, images=64, log_images=16, lr_d=0.01, lr_g=1e-9, frames=0, spectral_norm=True, dropout=0.1)
+    often = train(config, pack, tmp_path / "often", progress=False).path
+    before, after = (np.mean([r[key] for r in steps(often)]) for key in ("d_fake", "d_fake_g"))
+    assert after < before - 0.01
+    seldom = train(config.replace(log_images=64), pack, tmp_path / "seldom", progress=False).path
+    a, b = state(often), state(seldom)
+    assert all(torch.equal(a[k], b[k]) for k in a)
+
+
+@pytest.mark.parametrize("name, kind, expected", [
+    ("dcgan-10k", torch.optim.Adam, dict(lr=0.0004, betas=(0.5, 0.999), weight_decay=1e-8)),
+    ("wgan", torch.optim.RMSprop, dict(lr=5e-5, weight_decay=0)),
+    ("dcgan-28-sgd", torch.optim.SGD, dict(lr=0.01, momentum=0.9)),
+    ("stylegan", torch.optim.Adam, dict(lr=0.001, betas=(0, 0.99))),
+])
+def test_optimizers_are_what_the_recipe_says(name, kind, expected):
+    config = preset(name)
+    optimizer = train_module._optimizer(config, torch.nn.Linear(2, 2), config.lr_d, torch.device("cpu"))
+    assert type(optimizer) is kind and {k: optimizer.param_groups[0][k] for k in expected} == expected
 
 
 def test_critic_steps_and_clipping(pack, tmp_path):
@@ -88,6 +113,7 @@ def test_critic_steps_and_clipping(pack, tmp_path):
 
 @pytest.mark.parametrize("gate, name, other", [("d_gate", "d", "g"), ("g_gate", "g", "d")])
 def test_a_gate_that_lets_nothing_through(pack, tmp_path, monkeypatch, capsys, gate, name, other):
+    assert train_module.GATE_STEPS == 500
     monkeypatch.setattr(train_module, "GATE_STEPS", 4)
     train(tiny(images=16), pack, tmp_path / "begun", progress=False)
     config = tiny(**{gate: 1e6})
@@ -148,7 +174,8 @@ def test_growing_runs_say_where_they_are(pack, tmp_path):
     config = preset("stylegan", **(SMALL | GROWING | dict(images=320, log_images=16, frames=8, generators=4)))
     run = train(config, pack, tmp_path / "run", progress=False).path
     sizes = {r["images"]: (r["resolution"], r["fade"]) for r in steps(run)}
-    assert sizes[32] == (4, 1.0) and sizes[48] == (8, 0.0) and sizes[64] == (8, 0.25) and sizes[320][0] == 32
+    assert sizes[16] == (4, 1.0) and sizes[32] == (8, 0.0) and sizes[80] == (8, 1.0) and sizes[320][0] == 32
+    assert sizes[48] == (8, pytest.approx(1 / 3, abs=1e-4))
     from PIL import Image
     assert len({Image.open(p).size for p in (run / "samples").glob("*.png")}) == 1  # enlarged to the final size
     early = load_generator(min((run / "snapshots").iterdir()))

@@ -17,7 +17,7 @@ from ganlib.sample import (colour_directions, edit, face_colours, factorise, gen
                            sample, save_latents, seed_latents, slerp, styles, swap, walk)
 from ganlib.synthetic import face
 
-SMALL = dict(resolution=32, width=8, max_width=16, z_dim=16, w_dim=12, mapping_layers=2, grow="")
+SMALL = dict(resolution=32, width=4, max_width=16, z_dim=16, w_dim=12, mapping_layers=2, grow="")
 
 
 def make(path, seed=0, **changes):
@@ -92,9 +92,15 @@ def test_psi_by_group(G):
     assert torch.allclose(ws[:, groups["fine"]], (whole[:, groups["fine"]] + G.w_avg) / 2, atol=1e-6)
 
 
-@pytest.mark.parametrize("psi", [-1.5, 2.1, math.nan, {"fine": 3}])
+@pytest.mark.parametrize("psi", [-1.5, 2.1, {"fine": 3}])
 def test_psi_out_of_range_warns(one, psi):
     with pytest.warns(UserWarning, match="outside of -1 to 2"):
+        styles(one, latents(1, 16), psi)
+
+
+@pytest.mark.parametrize("psi", [math.nan, math.inf, "x", [0.5], {"fine": None}])
+def test_psi_that_is_no_number(one, psi):
+    with pytest.raises(GanlibError, match="psi=.*expected a number"):
         styles(one, latents(1, 16), psi)
 
 
@@ -128,6 +134,16 @@ def test_latents_of_another_shape(one, dcgan):
                  (dcgan, torch.zeros(2, 7))):
         with pytest.raises(GanlibError, match="another model"):
             generate(G, z)
+
+
+@pytest.mark.parametrize("call", [
+    lambda G, ws: styles(G, latents(1, 15)), lambda G, ws: swap(G, ws[:, :6], ws, "coarse"),
+    lambda G, ws: swap(G, ws, ws[..., :11], "coarse"), lambda G, ws: mix(G, latents(2, 16), latents(2, 16)),
+    lambda G, ws: edit(G, ws, torch.ones(11), 1), lambda G, ws: edit(G, ws[..., :1], torch.ones(12), 1),
+])
+def test_styles_of_another_shape(one, call):
+    with pytest.raises(GanlibError, match="expected .*another model"):
+        call(one, styles(one, latents(2, 16)))
 
 
 # layers and mixing
@@ -229,9 +245,12 @@ def test_a_loop_goes_on_where_it_began(kind):
     assert torch.allclose(there_and_back[12], path[0], atol=1e-6)
 
 
-@pytest.mark.parametrize("n, frames, kind", [(1, 10, None), (3, 1, None), (2, 10, "round")])
-def test_walks_that_go_nowhere(n, frames, kind):
-    with pytest.raises(GanlibError, match="expected 'spherical' or 'straight', and at least two"):
+@pytest.mark.parametrize("n, frames, kind, words", [
+    (1, 10, None, "1 face: a walk needs two"), (3, 1, None, "frames=1: a walk needs two"),
+    (2, 10, "round", "expected 'spherical' or 'straight'"),
+])
+def test_walks_that_go_nowhere(n, frames, kind, words):
+    with pytest.raises(GanlibError, match=words):
         walk(latents(n, 8), frames, kind)
 
 
@@ -419,17 +438,33 @@ def test_shell(folder, tmp_path, capsys):
         with Image.open(out) as picture:
             assert picture.n_frames == 5
     assert capsys.readouterr().err == ""
+    assert main(["sample", run, str(tmp_path / "y.npy"), "--n", "1", "--psi", "3"]) == 0
+    assert capsys.readouterr().err == "ganlib sample: psi=3.0: outside of -1 to 2 faces fall apart; 1 is no truncation.\n"
+
+
+@pytest.mark.parametrize("kind", ["z", "ws"])
+def test_a_latent_file_is_mixed_and_walked_from_in_the_shell(folder, tmp_path, one, kind):
+    run, file = str(folder / "stylegan.safetensors"), str(tmp_path / "found.safetensors")
+    z = seed_latents(one, "7,9")
+    save_latents(file, one, z if kind == "z" else styles(one, z))
+    for rows, name in ((file, "a.png"), ("7,9", "b.png")):
+        assert main(["mix", run, str(tmp_path / name), "--rows", rows, "--cols", "3", "--layers", "all", "--psi", "0.5"]) == 0
+        assert main(["walk", run, str(tmp_path / name.replace("png", "gif")), "--seeds", rows, "--frames", "3"]) == 0
+    assert np.array_equal(*(Image.open(tmp_path / name) for name in ("a.png", "b.png")))
+    assert (tmp_path / "a.gif").read_bytes() == (tmp_path / "b.gif").read_bytes()
 
 
 @pytest.mark.parametrize("words, expected", [
     (["mix", "dcgan", "x.png"], "no styles"),
+    (["sample", "stylegan", "x.npy", "--psi", "nan"], "psi=nan"),
+    (["walk", "stylegan", "x.gif", "--seeds", "none.safetensors"], "not a latent file"),
     (["sample", "dcgan", "x.npy", "--psi", "0.7"], "no styles"),
     (["walk", "dcgan", "x.gif", "--psi", "0.7"], "no styles"),
     (["mix", "stylegan", "x.png", "--rows", "1,2,x"], "whole numbers"),
     (["mix", "stylegan", "x.jpg"], ".png"),
     (["mix", "stylegan", "x.png", "--layers", "midle"], "Did you mean 'middle'"),
     (["walk", "stylegan", "x.gif", "--seeds", "1,b"], "whole numbers"),
-    (["walk", "stylegan", "x.gif", "--seeds", "1"], "at least two points"),
+    (["walk", "stylegan", "x.gif", "--seeds", "1"], "1 face: a walk needs two"),
     (["walk", "stylegan", "x.avi", "--frames", "2"], ".gif or .mp4"),
 ])
 def test_shell_errors_are_one_clear_line(folder, tmp_path, capsys, words, expected):

@@ -15,13 +15,16 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torchvision.utils import make_grid
 
+import ganlib.train as train_module
 from ganlib import data, show
+from ganlib.checkpoint import build_networks
 from ganlib.clean import Row
 from ganlib.config import preset
 from ganlib.errors import GanlibError
 from ganlib.logs import SIGNS, diagnosis
+from ganlib.synthetic import face
 from ganlib.train import train
-from helpers import make_pack, tiny
+from helpers import make_pack, make_report, tiny
 
 
 def pictures(n, size=16, seed=0):
@@ -199,13 +202,11 @@ def test_indicators_show_what_the_log_has(tmp_path):
     assert gradient.get_yscale() == "log" and [line.get_ydata()[3] for line in gradient.lines[::2]] == [3.0, 0.5]
     assert diversity.lines[0].get_xdata().tolist() == list(range(4, 41, 4))
     assert diversity.lines[0].get_ydata() == pytest.approx(np.arange(3, 40, 4) / 40)
-    assert [line.get_ydata()[3] for line in answers.lines[::2]] == [0.1, 0.2]  # of G's update, of D's
+    assert [line.get_ydata()[3] for line in answers.lines[::2]] == [0.2, 0.1]  # before D's update, after
     assert Image.open(tmp_path / "i.png").size == (1000, 690)
     gated = write_log(tmp_path / "gated", full(40, skipped_d=0.75), row="v3")
     assert title(show.indicators(gated)) == [
-        "D's accuracy", "Gradient norm", "D(G(z)) in update of", "Updates skipped"]
-    same = write_log(tmp_path / "same", full(40, d_fake_g=0.2))  # G first: both updates see the same D
-    assert title(show.indicators(same)) == ["D's accuracy", "Gradient norm"]
+        "D's accuracy", "Gradient norm", "D(G(z)) at D's update", "Updates skipped"]
     critic = write_log(tmp_path / "wgan-gp", full(40, penalty=0.3), row="wgan-gp")
     mixed = show.indicators(run, critic)
     assert title(mixed) == ["D's accuracy", "Gradient norm", "Diversity", "Penalty"]
@@ -298,6 +299,24 @@ def test_diagnosis_of_runs_made_to_fail(tmp_path, state):
     assert found.state == state
 
 
+def test_diagnosis_of_a_healthy_run_and_of_its_collapse(tmp_path, monkeypatch):
+    """Real runs on drawn faces: one that goes well, and the same once its generator no longer listens to z."""
+    faces = data.pack(make_report(np.stack([face(i, size=32)[0] for i in range(64)])), tmp_path / "pack")
+    config = preset("dcgan", **(tiny(log_images=160, frames=20).engine() | dict(
+        resolution=32, width=8, z_dim=8, batch=32, lr_g=0.002, lr_d=0.0005, images=10_240)))
+    run = train(config, faces, tmp_path / "run", progress=False)
+    assert diagnosis(run).state == "healthy"
+
+    def deaf(config):
+        G, D = build_networks(config)
+        G.layers[0].register_forward_pre_hook(lambda module, inputs: 0 * inputs[0])
+        return G, D
+
+    monkeypatch.setattr(train_module, "build_networks", deaf)
+    run = train(config.replace(images=14_080), faces, tmp_path / "run", progress=False)
+    assert diagnosis(run).state == "samples are collapsing"
+
+
 def test_spikes_do_not_flatten_the_curve(tmp_path):
     log = records(1000)
     log[500] |= {"loss_g": 1e6}
@@ -373,10 +392,11 @@ def test_gif_frames_order_labels_and_durations(tmp_path):
 
 
 def test_gif_says_how_far_a_growing_run_is(tmp_path, monkeypatch):
-    log = [r | {"resolution": 16, "fade": fade} for r, fade in zip(records(2), (0.4, 1.0))]
-    run = write_samples(write_log(tmp_path, log), 3)
+    growing = dict(resolution=32, grow="8:0 16:0.6 32:9", fade_kimg=1)
+    run = write_samples(write_log(tmp_path, records(2), row="stylegan", **growing), 3)
     found = [frame for frame, _ in frames(show.gif(run, tmp_path / "x.gif", include_real=False))]
-    for frame, text in zip(found, ("0 images seen", "1,000 images seen, 16x16, fade 0.4", "2,000 images seen, 16x16")):
+    for frame, text in zip(found, ("0 images seen, 8x8, fade 0.0", "1,000 images seen, 16x16, fade 0.4",
+                                   "2,000 images seen, 16x16, fade 1.0")):
         assert np.abs(frame[:30] - strip(text, frame.shape[1])).mean() < 2, text
     monkeypatch.setattr(show, "STEPS", [(1, 1, 64)])  # one picture only, and still all of the text
     show.gif(run, tmp_path / "x.gif")

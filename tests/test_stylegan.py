@@ -5,7 +5,10 @@ import torch
 from torch.nn import functional as F
 
 from ganlib import stylegan
+from ganlib.checkpoint import build_networks
+from ganlib.config import preset
 from ganlib.errors import GanlibError
+from ganlib.losses import LOSSES, r1
 from ganlib.sample import styles
 from ganlib.stylegan import Discriminator, EqualConv, EqualLinear, FastDiscriminator, FastGenerator, Generator
 
@@ -177,6 +180,47 @@ def test_shapes(pair):
     assert torch.equal(G.mapping(2 * torch.ones(1, 12)), G.mapping(5 * torch.ones(1, 12)))  # z is normalised
 
 
+def test_published_widths():
+    """StyleGAN, table 2 of Karras et al. 2017: 512 channels up to 32x32, then half at every doubling."""
+    published = [512, 512, 512, 512, 256, 128, 64]
+    for size, widths in (32, published[:4]), (64, published[:5]), (128, published[:6]), (256, published):
+        assert preset_widths("stylegan", "paper", size) == widths
+    assert preset_widths("stylegan", "cpu", 64) == [128, 128, 128, 64, 32]
+
+
+def preset_widths(name, profile, size):
+    grow = " ".join(f"{2**i}:0" for i in range(3, size.bit_length()))
+    with torch.device("meta"):
+        G = build_networks(preset(name, profile, resolution=size, grow=grow))[0]
+    return [layer.conv.weight.shape[0] for layer in G.layers[1::2]]
+
+
+@pytest.mark.parametrize("pair, every, gamma, batch", [("faithful", 4, 1.0, 32), ("fast", 4, 0.3, 16)])
+def test_training_learns_both_colours_of_a_set_of_two(pair, every, gamma, batch):
+    """600 steps at 4x4 and 8x8 (growing, where the network does) on pictures that are red or blue."""
+    torch.manual_seed(0)
+    kinds = (Generator, Discriminator) if pair == "faithful" else (FastGenerator, FastDiscriminator)
+    G, D = kinds[0](8, (16, 16), 8, 16, 2, mixing=0), kinds[1](8, (16, 16))
+    opt_g, opt_d = (torch.optim.Adam(m.parameters(), 0.01, (0.0, 0.99)) for m in (G, D))
+    colours = torch.tensor([[0.8, -0.6, -0.6], [-0.6, -0.6, 0.8]])
+    loss_d, loss_g = LOSSES["bce"]
+    for step in range(600):
+        size = 8
+        if pair == "faithful":
+            size, fade = (4, 1.0) if step < 200 else (8, min(1.0, (step - 200) / 100))
+            G.grow(size, fade), D.grow(size, fade)
+        real = colours[torch.randint(2, (batch,))][:, :, None, None] + 0.05 * torch.randn(batch, 3, size, size)
+        fake = G(torch.randn(batch, 8))
+        loss = loss_d(D(real), D(fake.detach())) + (gamma * every * r1(D, real) if step % every == 0 else 0)
+        opt_d.zero_grad(), loss.backward(), opt_d.step()
+        opt_g.zero_grad(), loss_g(D(fake)).backward(), opt_g.step()
+    with torch.no_grad():
+        found = G.eval()(torch.randn(200, 8)).mean((2, 3))
+    far = (found[:, None] - colours).abs().amax(2)  # (200, 2); the two colours are 1.4 apart
+    near = (far < 0.5).float().mean(0)
+    assert near.min() > 0.05 and far.min(1).values.mean() < 0.4, (near, far.min(1).values.mean())
+
+
 def test_published_number_of_style_layers():
     with torch.device("meta"):
         G = Generator()
@@ -205,8 +249,9 @@ def test_mixing_at_both_ends_gives_the_parents_and_the_layers_in_between(pair):
     assert not torch.allclose(image(ws), image(full[0])) and not torch.allclose(image(ws), image(full[1]))
     each = G.mix(a, b, torch.tensor([[1], [L]]))
     assert torch.equal(each[0], torch.cat([full[0][0, :1], full[1][0, 1:]])) and torch.equal(each[1], full[0][1])
-    for wrong in (-1, L + 1):
-        with pytest.raises(GanlibError, match=f"crossover={wrong}.*0 to {L}"):
+    for wrong in (-1, L + 1, torch.tensor([[L + 1], [0]]), 2.5):
+        shown = "" if isinstance(wrong, torch.Tensor) else wrong
+        with pytest.raises(GanlibError, match=f"(?s)crossover=.*{shown}.*0 to {L}"):
             G.mix(a, b, wrong)
 
 

@@ -5,6 +5,7 @@ style-based recipe for little compute.
     python tests/benchmarks/equal_time.py PACK [MODEL ...]    train what is missing (or go on), and measure it
     python tests/benchmarks/equal_time.py PACK --curves [MODEL ...]   FD-lite of all saved generators on the way
     python tests/benchmarks/equal_time.py                     the table, from equal_time.json beside this file
+    python tests/benchmarks/equal_time.py --figure OUT.png    those curves, against minutes of two CPU cores
     python tests/benchmarks/equal_time.py --ship MODEL NAME [--names ...]   its generator to data/generators/NAME
 
 PACK: real faces at 64x64, as `ganlib data ARCHIVE PACK` makes them. BUDGETS has the minutes of two CPU cores that models
@@ -57,9 +58,11 @@ def keep(found):
 def phases(name):
     """{images at which it begins: what makes a training begin there} of each phase of a model's schedule."""
     from ganlib.config import steps_of
-    grow = steps_of(config_of(name).grow)
-    return {0: dict(grow="64:1000" if grow else "")} | {
-        round(1000 * kimg): dict(grow=f"{size}:0", fade_kimg=0) for size, kimg in grow.items() if size <= 64}
+    grow = {size: kimg for size, kimg in steps_of(config_of(name).grow).items() if size <= 64}
+
+    def begin_at(first):
+        return dict(grow=" ".join(f"{size}:{0 if size <= first else 1000}" for size in grow), fade_kimg=0)
+    return {0: begin_at(4)} | {round(1000 * kimg): begin_at(size) for size, kimg in grow.items()}
 
 
 def measure_rates(pack, names, rounds=3, seconds=20):
@@ -92,6 +95,40 @@ def images_in(minutes, rates):
         if left <= (end - start) / rate:
             return round((start + left * rate) / 1000) * 1000
         left -= (end - start) / rate
+
+
+def minutes_of(images, rates):
+    """How many minutes a model takes to see so many images: the inverse of `images_in`."""
+    starts = [*map(int, rates)]
+    return sum((min(end, images) - start) / rate / 60 for start, end, rate in zip(starts, [*starts[1:], 10**9], rates.values())
+               if images > start)
+
+
+def figure(out):
+    """The curves of all models as a PNG: FD-lite against minutes, both on logarithmic axes; the best point is marked."""
+    import io
+
+    from ganlib.checkpoint import write_atomic
+    from ganlib.show import Figure
+    found = load()
+    axes = Figure(figsize=(9, 4.5), dpi=120, layout="constrained").subplots()
+    for name, points in sorted(found["curves"].items(), key=lambda item: min(fd for _, fd in item[1])):
+        x = [minutes_of(images, found["rates"][name]) for images, _ in points]
+        y = [fd for _, fd in points]
+        line, = axes.plot(x, y, label=f"{name}: {MODELS[name][3]}", linewidth=1.5)
+        best = y.index(min(y))
+        axes.plot(x[best], y[best], "o", color=line.get_color())
+        axes.annotate(f"{y[best]:.0f}", (x[best], y[best]), (0, -12), textcoords="offset points", ha="center",
+                      color=line.get_color(), fontsize=9)
+    axes.axhline(found["rows"]["real"]["fd"], color="black", linestyle=":", label="real images, half against half")
+    axes.set(xscale="log", yscale="log", xlim=(1, None), xlabel="minutes of training on two CPU cores",
+             ylabel=f"FD-lite of {CURVE_SAMPLES:,} samples (lower is better)")
+    axes.set_xticks([1, 3, 10, 30, 90], ["1", "3", "10", "30", "90"])
+    axes.set_yticks([10, 30, 100, 300, 1000], ["10", "30", "100", "300", "1,000"])
+    axes.minorticks_off(), axes.grid(alpha=0.3), axes.figure.legend(fontsize=8, loc="outside lower center", ncols=2)
+    png = io.BytesIO()
+    axes.figure.savefig(png, format="png")
+    write_atomic(out, png.getvalue())
 
 
 def label_features(pack):
@@ -285,10 +322,13 @@ def main():
     parser.add_argument("models", nargs="*", metavar="MODEL", help=", ".join(MODELS))
     parser.add_argument("--rates", action="store_true")
     parser.add_argument("--curves", action="store_true")
+    parser.add_argument("--figure", metavar="OUT.png")
     parser.add_argument("--ship", nargs=2, metavar=("MODEL", "NAME"))
     parser.add_argument("--bad", default="", help="for the card: what it is bad at")
     parser.add_argument("--names", nargs="*", default=(), help="what its first directions do")
     args = parser.parse_intermixed_args()
+    if args.figure:
+        return figure(args.figure)
     if args.ship:
         return ship(*args.ship, args.bad, args.names)
     names = args.models or list(MODELS)
