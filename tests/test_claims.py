@@ -8,12 +8,12 @@ from ganlib.config import difference, preset
 
 sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))
 import claims  # noqa: E402
+from helpers import make_pack  # noqa: E402
 
 
 TOGETHER = {  # what more than one key stands for
     "Fuzzy labels make D weaker": "fake_label real_label",
     "Fuzzy labels: better pictures?": "fake_label real_label",
-    "D should learn more slowly than G": "lr_d lr_g",
     "Adam is recommended: better than SGD?": "lr_d lr_g optimizer",
     "WGAN's recipe, the next objective: better than DCGAN's?": "clip d_steps first loss lr_d lr_g optimizer",
     "A gradient penalty is better than clipping": "beta1 beta2 clip d_norm lr_d lr_g optimizer penalty",
@@ -24,7 +24,7 @@ TOGETHER = {  # what more than one key stands for
 def test_every_claim_compares_arms_that_differ():
     def recipe(arm):
         name, changes = claims.ARMS[arm]
-        config = preset(name, **changes)
+        config = preset(name, **({"images": claims.IMAGES} | changes))
         return {k: v for k, v in config.recipe().items() if k != "preset"} | {"images": config.images}
 
     for claim, _, better, other, key, direction in claims.CLAIMS:
@@ -51,18 +51,36 @@ def test_verdicts(better, worse, direction, word):
 
 
 def test_tables_of_what_is_there():
-    row = {"images": 1, "train_seconds": 10, "fd": 400.0, "diversity": 1.0, "swing": 0.1, "accuracy": 0.7, "weights": 1.0,
+    row = {"images": 200_064, "train_seconds": 10, "fd": 400.0, "diversity": 1.0, "swing": 0.1, "accuracy": 0.7, "weights": 1.0,
            "skipped_d": 0.5, "skipped_g": 0}
     done = {("v1", s): row | {"arm": "v1", "seed": s, "fd": 400.0 + s} for s in range(3)}
     text = claims.tables(done)
-    assert "| v1 | 401 ± 1 | 1 ± 0 | 0.1 ± 0 | 0.7 ± 0 | 50%, 0% | 10 |" in text
+    assert "| v1 | 200,000 | 401 ± 1 | 1 ± 0 | 0.1 ± 0 | 0.7 ± 0 | 50%, 0% |" in text
     assert "| v2 |  |  |  |  |  |  |" in text and text.count("not run yet") == len(claims.CLAIMS)
     arms = text.split("\n\n")[1].splitlines()
     assert arms[2].startswith("| v1 ")  # the best first
 
 
+def test_where_nothing_is_trained_yet_nothing_is_said():
+    row = {"images": 200_000, "fd": 1_100.0, "diversity": 1.0, "swing": 0.1, "accuracy": 0.7, "skipped_d": 0, "skipped_g": 0}
+    claim = "| One-sided smoothing: better pictures? |"
+    for best, words in ((claims.UNTRAINED + 1, "too early to tell"), (claims.UNTRAINED - 1, "held")):
+        done = {(arm, seed): row | {"fd": fd + seed} for arm, fd in (("v3, no gate", best), ("v1", 1_100.0)) for seed in range(3)}
+        line, = (line for line in claims.tables(done).splitlines() if line.startswith(claim))
+        assert line.endswith(f"| {words} |")
+
+
+def test_results_of_other_faces_are_kept_apart(tmp_path, monkeypatch):
+    packs = {32: make_pack(tmp_path / "a", 8).path, 28: make_pack(tmp_path / "b", 8, 28).path}
+    with pytest.raises(SystemExit, match="results of other faces.*--out"):
+        claims.run_all(packs, 1)
+    monkeypatch.setattr(claims, "RESULTS", tmp_path / "mine.json")
+    monkeypatch.setattr(claims, "ARMS", {})  # nothing to run
+    claims.run_all(packs, 1)
+
+
 def test_the_readme_has_the_verdicts():
     readme = (Path(__file__).parent.parent / "README.md").read_text()
     done = claims.load()
-    for line in claims.tables(done).split("\n\n")[0].splitlines():
+    for line in claims.tables(done).splitlines():  # the claims, and all recipes
         assert line in readme
