@@ -198,10 +198,7 @@ def main(argv=None):
         with warnings.catch_warnings():
             warnings.showwarning = lambda text, *_, **__: print(f"ganlib {args.verb}: {text}", file=sys.stderr)
             args.run_verb(args)
-    except GanlibError as error:
-        print(f"ganlib {args.verb}: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
+    except (GanlibError, OSError) as error:
         print(f"ganlib {args.verb}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

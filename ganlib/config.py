@@ -259,67 +259,42 @@ V = "the AnimeFacesWithGAN repository"
 FEW_STEPS = dict(batch=16, lr_g=0.0004, lr_d=0.0006)  # smaller batches and a faster D make the most of a few minutes
 TEN_K = {"paper": dict(images=640_000)}  # 10,000 iterations of 64 images, whatever the report's epochs are
 PRESETS = {
-    "dcgan": dict(
-        source=f"{REPORT}, sec. 4; networks: Radford et al. 2015",
-        profiles={"demo": FEW_STEPS},
-    ),
-    "lsgan": dict(
-        base="dcgan", source=f"{REPORT}, sec. 5; loss: Mao et al. 2016",
-        loss="mse", real_label=1, fake_label=0, profiles={"demo": FEW_STEPS},
-    ),
-    # AnimeCharacterDCGANGeneration. The strength of its label noise is not given; hard labels and D first as in the
-    # published DCGAN
-    "dcgan-10k": dict(
-        base="dcgan", source="AnimeCharacterDCGANGeneration; 10,000 iterations of 64 images",
+    "dcgan": dict(source=f"{REPORT}, sec. 4; networks: Radford et al. 2015", profiles={"demo": FEW_STEPS}),
+    "lsgan": dict(base="dcgan", source=f"{REPORT}, sec. 5; loss: Mao et al. 2016",
+        loss="mse", real_label=1, fake_label=0, profiles={"demo": FEW_STEPS}),
+    # The strength of its label noise is not given; hard labels and D first as in the published DCGAN
+    "dcgan-10k": dict(base="dcgan", source="AnimeCharacterDCGANGeneration; 10,000 iterations of 64 images",
         lr_g=0.0004, lr_d=0.0004, weight_decay=1e-8, real_label=1, fake_label=0, label_noise=0.1, first="d",
-        images=640_000, profiles=TEN_K,
-    ),
-    "dcgan-residual": dict(
-        base="dcgan-10k", source="AnimeCharacterDCGANGeneration, its suggested next step", residual=True, profiles=TEN_K,
-    ),
+        images=640_000, profiles=TEN_K),
+    "dcgan-residual": dict(base="dcgan-10k", source="AnimeCharacterDCGANGeneration, its suggested next step",
+        residual=True, profiles=TEN_K),
     # Generation of Anime Faces using GANs (Menon & Dubey): 28x28 pictures in 0..1; the numbers are Radford et al.'s
-    "dcgan-28": dict(
-        base="dcgan", source="Menon & Dubey 2022; Radford et al. 2015",
-        resolution=28, values="0..1", batch=128, lr_g=0.0002, lr_d=0.0002, real_label=1, fake_label=0, first="d",
-    ),
+    "dcgan-28": dict(base="dcgan", source="Menon & Dubey 2022; Radford et al. 2015",
+        resolution=28, values="0..1", batch=128, lr_g=0.0002, lr_d=0.0002, real_label=1, fake_label=0, first="d"),
     "dcgan-28-rmsprop": dict(base="dcgan-28", source="Menon & Dubey 2022", optimizer="rmsprop"),
     "dcgan-28-sgd": dict(base="dcgan-28", source="Menon & Dubey 2022", optimizer="sgd", lr_g=0.01, lr_d=0.01),
     "dcgan-28-mse": dict(base="dcgan-28", source="Menon & Dubey 2022", loss="mse"),
-    "wgan": dict(
-        base="dcgan", source="Menon & Dubey 2022; numbers: Arjovsky et al. 2017, algorithm 1",
-        loss="wasserstein", clip=0.01, optimizer="rmsprop", lr_g=5e-5, lr_d=5e-5, d_steps=5, first="d",
-    ),
-    "wgan-gp": dict(
-        base="wgan", source="Menon & Dubey 2022; numbers: Gulrajani et al. 2017, algorithm 1",
-        clip=0, penalty="wgan-gp", d_norm="layer", optimizer="adam", lr_g=0.0001, lr_d=0.0001,
-        beta1=0, beta2=0.9,
-    ),
+    "wgan": dict(base="dcgan", source="Menon & Dubey 2022; numbers: Arjovsky et al. 2017, algorithm 1",
+        loss="wasserstein", clip=0.01, optimizer="rmsprop", lr_g=5e-5, lr_d=5e-5, d_steps=5, first="d"),
+    "wgan-gp": dict(base="wgan", source="Menon & Dubey 2022; numbers: Gulrajani et al. 2017, algorithm 1",
+        clip=0, penalty="wgan-gp", d_norm="layer", optimizer="adam", lr_g=0.0001, lr_d=0.0001, beta1=0, beta2=0.9),
     # AnimeFacesWithGAN. Its gates are compared with L_D as losses.py has it: half of the sum for real and generated. The
     # notebook that v1 starts from has the sum; gates on the sum are of half the size here (d_gate=0.1 for its 0.2)
-    "v1": dict(
-        base="dcgan", source=f"{V}, v1: the Jovian notebook",
-        batch=128, z_dim=128, lr_g=0.0002, lr_d=0.0002, real_label=1, fake_label=0, first="d",
-    ),
+    "v1": dict(base="dcgan", source=f"{V}, v1: the Jovian notebook",
+        batch=128, z_dim=128, lr_g=0.0002, lr_d=0.0002, real_label=1, fake_label=0, first="d"),
     "v2": dict(base="v1", source=f"{V}, v2", g_act="leaky_relu"),
     "v3": dict(base="v1", source=f"{V}, v3 (v2 is taken back)", real_label=0.9, d_gate=0.2),
     "v4.1": dict(base="v3", source=f"{V}, v4.1", d_gate=0.1),
     "v4.2": dict(base="v3", source=f"{V}, v4.2", d_gate=0.3),
     "v4.3": dict(base="v3", source=f"{V}, v4.3", g_gate=4.0),
     # What the literature offers for the same networks
-    "dragan": dict(
-        base="dcgan", source="Kodali et al. 2017, used on anime faces by Jin et al. 2017",
+    "dragan": dict(base="dcgan", source="Kodali et al. 2017, used on anime faces by Jin et al. 2017",
         penalty="dragan", penalty_weight=5,  # the published 10 is for the sum of D's losses, not half of it
-        d_norm="layer", lr_g=0.0002, lr_d=0.0002, real_label=1, fake_label=0, first="d",
-    ),
-    "sngan": dict(
-        base="dcgan", source="Miyato et al. 2018, with the hinge loss",
-        loss="hinge", spectral_norm=True, d_norm="none", lr_g=0.0002, lr_d=0.0002, first="d",
-    ),
-    "rpgan": dict(
-        base="dcgan", source="Huang et al. 2024: relativistic pairing with R1 and R2",
-        loss="relativistic", penalty="r1r2", penalty_weight=1, d_norm="none", lr_g=0.0002, lr_d=0.0002, beta1=0,
-        beta2=0.99, first="d",
-    ),
+        d_norm="layer", lr_g=0.0002, lr_d=0.0002, real_label=1, fake_label=0, first="d"),
+    "sngan": dict(base="dcgan", source="Miyato et al. 2018, with the hinge loss",
+        loss="hinge", spectral_norm=True, d_norm="none", lr_g=0.0002, lr_d=0.0002, first="d"),
+    "rpgan": dict(base="dcgan", source="Huang et al. 2024: relativistic pairing with R1 and R2", loss="relativistic", first="d",
+        penalty="r1r2", penalty_weight=1, d_norm="none", lr_g=0.0002, lr_d=0.0002, beta1=0, beta2=0.99),
     # Style-based. L_D is half of the sum here, so a penalty_weight of 5 is the published gamma of 10
     "stylegan": dict(
         source=f"{REPORT}, sec. 6; Karras et al. 2017, 2018, with a schedule for millions instead of 25 million images",
@@ -346,11 +321,9 @@ PRESETS = {
         profiles={"smoke": dict(z_dim=32, w_dim=32, max_width=16), "demo": dict(width=16, batch=16),
                   "cpu": dict(width=16, batch=16)},
     ),
-    "stylegan-projected": dict(
-        base="stylegan-fast", source="Sauer et al. 2021: D on frozen EfficientNet-Lite0 features",
+    "stylegan-projected": dict(base="stylegan-fast", source="Sauer et al. 2021: D on frozen EfficientNet-Lite0 features",
         model="stylegan-projected", loss="hinge", penalty="none", batch=64, augment="color,translation,cutout",
-        profiles={"smoke": dict(z_dim=32, w_dim=32, max_width=16), "demo": dict(width=16), "cpu": dict(width=16)},
-    ),
+        profiles={"smoke": dict(z_dim=32, w_dim=32, max_width=16), "demo": dict(width=16), "cpu": dict(width=16)}),
 }
 
 # What a profile changes in every preset; "faces" is the size of the synthetic set where that is the data.

@@ -32,7 +32,7 @@ from .sample import (colour_directions, edit, face_colours, factorise, generate,
 from .show import BLUE, FONT, GREY, INK, RED, encoded, grid
 from .synthetic import face as drawn_face
 
-# What the labels of real faces look like in a pack of the Kaggle set (`label_colours`)
+# What the labels of real faces look like in a pack of the Kaggle set (the mean `face_colours` of each)
 HAIR = dict(black=(83, 78, 86), blonde=(237, 204, 152), blue=(110, 119, 164), brown=(153, 113, 96),
             green=(137, 160, 135), orange=(228, 162, 119), pink=(232, 163, 173), purple=(150, 114, 155),
             red=(185, 88, 98), white=(231, 209, 196))

@@ -51,8 +51,8 @@ def to_uint8(x):
 def generate(G, z, batch=None, noise="fixed"):
     """Images of latents z (n, z_dim) or ws (n, L, w_dim): uint8 array (n, H, W, 3). G is put in eval mode.
 
-    One w for all layers, (n, w_dim) as of `G.mapping`, is `w[:, None].repeat(1, G.num_layers, 1)`. noise of a style-based G: "fixed", "off" or a seed for fresh noise. Pictures of a generator that is still growing
-    are enlarged (nearest neighbour) to their final size.
+    One w for all layers, (n, w_dim) as of `G.mapping`, is `w[:, None].repeat(1, G.num_layers, 1)`. noise of a style-based G:
+    "fixed", "off" or a seed for fresh noise. Pictures of a growing generator are enlarged (nearest neighbour) to their final size.
     """
     z = styles(G, z) if noise != "fixed" and z.ndim == 2 else z
     device, batch, images = next(G.eval().parameters()).device, batch or max(1, min(64, 2**18 // G.resolution**2)), []
@@ -144,13 +144,11 @@ def mix(G, rows, cols, layers="coarse", noise="fixed"):
 
 def points(G, seeds, psi=1.0):
     """What `mix` and `walk` go by: ws of seeds (as for `seed_latents`), or what is in a latent file; z where G has no styles."""
-    if isinstance(seeds, str | Path) and Path(seeds).suffix == ".safetensors":
-        z = load_latents(seeds, G)[0]
-        if z.ndim == 3 and psi != 1:
-            return torch.lerp(G.w_avg, z, float(psi))
-    else:
-        z = seed_latents(G, seeds)
-    return styles(G, z, psi) if z.ndim == 2 and (hasattr(G, "mapping") or psi != 1) else z
+    file = isinstance(seeds, str | Path) and Path(seeds).suffix == ".safetensors"
+    z = load_latents(seeds, G)[0] if file else seed_latents(G, seeds)
+    if z.ndim == 3:
+        return z if psi == 1 else torch.lerp(G.w_avg, z, float(psi))
+    return styles(G, z, psi) if hasattr(G, "mapping") or psi != 1 else z
 
 
 def mixing_sheet(G, row_seeds, col_seeds, layers="coarse", psi=1.0):
@@ -198,7 +196,6 @@ def movie(path, images, fps=20):
 def edit(G, ws, direction, strength, layers="all"):
     """ws + strength * direction (w_dim,) in `layers` only."""
     _check(direction, [len(G.w_avg)])
-    _check(ws, [G.num_layers, len(G.w_avg)])
     return swap(G, ws, ws + strength * direction.to(ws.device), layers)
 
 
@@ -242,14 +239,6 @@ def colour_directions(G, n=1_000, seed=0):
     A direction to a colour is (wanted - face_colours(image)) @ these, with zeros for what shall stay."""
     ws = styles(G, latents(n, G.z_dim, seed))
     return label_directions(ws[:, 0], face_colours(generate(G, ws)))
-
-
-def label_colours(pack, n=5_000):
-    """{"hair": {name: RGB}, "eyes": ...}: what the labels of a pack look like, over its first n faces."""
-    colours = {"hair": (seen := face_colours(pack.images[:n]))[:, :3], "eyes": seen[:, 3:]}
-    labels = {key: pack.labels[:n, k] for k, key in enumerate(pack.attributes) if key in colours}
-    return {key: {name: colours[key][index == i].mean(0) for i, name in enumerate(pack.attributes[key]) if i in index}
-            for key, index in labels.items()}
 
 
 def identity(G):
