@@ -360,11 +360,7 @@ class walk_panel(Panel):
                 z = styles(self.G, z)
             self.points, self.way = walk(z, 101, self.path.value), key
         part = self.points[positions]
-        if not styled:
-            return part
-        part = styles(self.G, part) if part.ndim == 2 else part
-        return torch.cat([torch.lerp(self.G.w_avg, part[:, list(layers)], psi[name])
-                          for name, layers in layer_groups(self.G).items()], 1)
+        return styles(self.G, part, psi) if styled else part
 
     def draw(self):
         at, noise = self.position.value, self.noise.value

@@ -109,7 +109,7 @@ def layers_of(G, layers="all"):
 
 @torch.no_grad()
 def styles(G, z, psi=1.0):
-    """ws (n, L, w_dim) of z (n, z_dim), truncated: w_avg + psi (w - w_avg) (Karras et al. 2018, app. B). psi: a number
+    """ws (n, L, w_dim) of z (n, z_dim), or of ws, truncated: w_avg + psi (w - w_avg) (Karras et al. 2018, app. B). psi: a number
     (0: the mean face, 1: no truncation) or several by group of layers, as in {"coarse": 0.5, "middle": 0.7}."""
     values = torch.ones(len(layers_of(G)), 1)
     for name, value in (psi if isinstance(psi, dict) else {"all": psi}).items():
@@ -122,8 +122,9 @@ def styles(G, z, psi=1.0):
                           "{'coarse': 0.5, 'fine': 0.7}.")
     if not ((values >= -1) & (values <= 2)).all():
         warnings.warn(f"psi={psi}: outside of -1 to 2 faces fall apart; 1 is no truncation.", stacklevel=3)
-    _check(z[0], [G.z_dim])
-    w = G.mapping(z.to(G.w_avg.device))[:, None].repeat(1, G.num_layers, 1)
+    _check(z[0], [G.num_layers, len(G.w_avg)] if z.ndim == 3 else [G.z_dim])
+    z = z.to(G.w_avg.device)
+    w = z if z.ndim == 3 else G.mapping(z)[:, None].repeat(1, G.num_layers, 1)
     return torch.lerp(G.w_avg, w, values.to(w.device))  # exact at psi 0 and 1
 
 
@@ -146,8 +147,6 @@ def points(G, seeds, psi=1.0):
     """What `mix` and `walk` go by: ws of seeds (as for `seed_latents`), or what is in a latent file; z where G has no styles."""
     file = isinstance(seeds, str | Path) and Path(seeds).suffix == ".safetensors"
     z = load_latents(seeds, G)[0] if file else seed_latents(G, seeds)
-    if z.ndim == 3:
-        return z if psi == 1 else torch.lerp(G.w_avg, z, float(psi))
     return styles(G, z, psi) if hasattr(G, "mapping") or psi != 1 else z
 
 

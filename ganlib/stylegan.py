@@ -145,6 +145,9 @@ class StyleGenerator(nn.Module):
         values = torch.as_tensor(crossover)
         if values.is_floating_point() or not ((values >= 0) & (values <= self.num_layers)).all():
             raise GanlibError(f"crossover={crossover}: expected 0 to {self.num_layers}, the number of style layers.")
+        return self._mix(a, b, crossover)
+
+    def _mix(self, a, b, crossover):  # unchecked: looking at a tensor would make the host wait in every training step
         first = torch.arange(self.num_layers, device=a.device) < crossover  # (L,) or (B, L)
         return torch.where(first[..., None], a[:, None], b[:, None])
 
@@ -161,7 +164,7 @@ class StyleGenerator(nn.Module):
         draw = dict(size=(len(z), 1), device=z.device)
         crossover = torch.randint(1, 2 * self.stage + 2, **draw)  # among the layers in use
         crossover = torch.where(torch.rand(**draw) < self.mixing, crossover, self.num_layers)
-        ws = self.mix(w, self.mapping(torch.randn_like(z), c), crossover)
+        ws = self._mix(w, self.mapping(torch.randn_like(z), c), crossover)
         return self.synthesis(ws, self.new_noise(len(z)))
 
 

@@ -455,6 +455,7 @@ def test_a_latent_file_is_mixed_and_walked_from_in_the_shell(folder, tmp_path, o
     (["mix", "dcgan", "x.png"], "no styles"),
     (["sample", "stylegan", "x.npy", "--psi", "nan"], "psi=nan"),
     (["walk", "stylegan", "x.gif", "--seeds", "none.safetensors"], "not a latent file"),
+    (["walk", "stylegan", "x.gif", "--psi", "inf"], "psi=inf"),
     (["sample", "dcgan", "x.npy", "--psi", "0.7"], "no styles"),
     (["walk", "dcgan", "x.gif", "--psi", "0.7"], "no styles"),
     (["mix", "stylegan", "x.png", "--rows", "1,2,x"], "whole numbers"),

@@ -151,12 +151,16 @@ def finished(run, config):
         return False
 
 
+def runs_folder():
+    from ganlib.fetch import data_dir
+    return data_dir() / "runs" / ("claims" if RESULTS == OURS else RESULTS.stem)
+
+
 def run_all(packs, jobs):
     from ganlib.checkpoint import write_atomic
     from ganlib.data import load_pack
-    from ganlib.fetch import data_dir
 
-    done, folder = load(), data_dir() / "runs" / ("claims" if RESULTS == OURS else RESULTS.stem)
+    done, folder = load(), runs_folder()
     if strangers := {row["pack"] for row in done.values()} - {load_pack(pack).hash for pack in packs.values()}:
         raise SystemExit(f"{RESULTS} holds results of other faces (packs {', '.join(sorted(strangers))}): name a file for "
                          "those of these packs, as in --out mine.json.")
@@ -181,10 +185,9 @@ def run_all(packs, jobs):
 def check(pack):
     """The first and the last of the recipes, and the next to them, once at 64x64 with networks of the full width."""
     from ganlib.checkpoint import write_atomic
-    from ganlib.fetch import data_dir
 
     order = ranking(load())
-    rows = [one(arm, 0, {64: pack}, data_dir() / "runs" / "claims" / "check", resolution=64, width=64, images=IMAGES)
+    rows = [one(arm, 0, {64: pack}, runs_folder() / "check", resolution=64, width=64, images=IMAGES)
             for arm in order[:2] + order[-2:]]
     write_atomic(RESULTS, json.dumps(json.loads(RESULTS.read_text()) | {"check": rows}, indent=1).encode())
 

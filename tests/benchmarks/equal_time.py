@@ -106,10 +106,8 @@ def minutes_of(images, rates):
 
 def figure(out):
     """The curves of all models as a PNG: FD-lite against minutes, both on logarithmic axes; the best point is marked."""
-    import io
-
     from ganlib.checkpoint import write_atomic
-    from ganlib.show import Figure
+    from ganlib.show import Figure, encoded
     found = load()
     axes = Figure(figsize=(9, 4.5), dpi=120, layout="constrained").subplots()
     for name, points in sorted(found["curves"].items(), key=lambda item: min(fd for _, fd in item[1])):
@@ -126,9 +124,7 @@ def figure(out):
     axes.set_xticks([1, 3, 10, 30, 90], ["1", "3", "10", "30", "90"])
     axes.set_yticks([10, 30, 100, 300, 1000], ["10", "30", "100", "300", "1,000"])
     axes.minorticks_off(), axes.grid(alpha=0.3), axes.figure.legend(fontsize=8, loc="outside lower center", ncols=2)
-    png = io.BytesIO()
-    axes.figure.savefig(png, format="png")
-    write_atomic(out, png.getvalue())
+    write_atomic(out, encoded(axes.figure.savefig))
 
 
 def label_features(pack):
