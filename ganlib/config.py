@@ -278,6 +278,7 @@ PRESETS = {
         loss="wasserstein", clip=0.01, optimizer="rmsprop", lr_g=5e-5, lr_d=5e-5, d_steps=5, first="d"),
     "wgan-gp": dict(base="wgan", source="Menon & Dubey 2022; numbers: Gulrajani et al. 2017, algorithm 1",
         clip=0, penalty="wgan-gp", d_norm="layer", optimizer="adam", lr_g=0.0001, lr_d=0.0001, beta1=0, beta2=0.9),
+    "wgan-gp-ttur": dict(base="wgan-gp", source="Heusel et al. 2017, two time-scales", d_steps=1, lr_d=0.0003),
     # AnimeFacesWithGAN. Its gates are compared with L_D as losses.py has it: half of the sum for real and generated. The
     # notebook that v1 starts from has the sum; gates on the sum are of half the size here (d_gate=0.1 for its 0.2)
     "v1": dict(base="dcgan", source=f"{V}, v1: the Jovian notebook",

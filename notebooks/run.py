@@ -2,6 +2,7 @@
 
     python notebooks/run.py demo            all notebooks that the demo shows
     python notebooks/run.py cpu 02_dcgan    these notebooks, in this profile
+    python notebooks/run.py cpu all         all notebooks
 """
 import html
 import os
@@ -78,6 +79,8 @@ def main():
     if len(sys.argv) < 2 or sys.argv[1] not in PROFILES:
         sys.exit(f"{__doc__}\nProfiles: {', '.join(PROFILES)}")
     profile, names = sys.argv[1], sys.argv[2:] or DEMO
+    if names == ["all"]:
+        names = sorted(path.stem for path in HERE.glob("*.ipynb"))
     os.environ["GANLIB_PROFILE"] = profile
     for name in ("GANLIB_DATA", "GANLIB_KEEP", "GANLIB_FACES"):  # the kernels run in another folder
         path = os.environ.get(name, "")

@@ -84,6 +84,7 @@ def test_the_rows_have_the_numbers_of_their_sources():
     has("dcgan-28-mse", loss="mse", resolution=28), has("dcgan-28-sgd", optimizer="sgd", values="0..1", momentum=0.9)
     has("dcgan-28-rmsprop", optimizer="rmsprop")
     has("wgan", optimizer="rmsprop", lr_d=5e-5, lr_g=5e-5, first="d", clip=0.01, d_steps=5, batch=64, loss="wasserstein")
+    has("wgan-gp-ttur", penalty="wgan-gp", d_steps=1, lr_d=0.0003, lr_g=0.0001)
     has("wgan-gp", penalty="wgan-gp", penalty_weight=10, clip=0, lr_d=0.0001, lr_g=0.0001, beta1=0, beta2=0.9,
         d_norm="layer", d_steps=5)
     has("v1", batch=128, z_dim=128, lr_g=0.0002, lr_d=0.0002, real_label=1, fake_label=0, first="d")

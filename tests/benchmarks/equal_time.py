@@ -4,6 +4,7 @@ style-based recipe for little compute.
     python tests/benchmarks/equal_time.py PACK --rates        images/s of each model; nothing else may be running
     python tests/benchmarks/equal_time.py PACK [MODEL ...]    train what is missing (or go on), and measure it
     python tests/benchmarks/equal_time.py PACK --curves [MODEL ...]   FD-lite of all saved generators on the way
+    python tests/benchmarks/equal_time.py PACK --measure FILE ...     rows of generators saved on the way
     python tests/benchmarks/equal_time.py                     the table, from equal_time.json beside this file
     python tests/benchmarks/equal_time.py --figure OUT.png    those curves, against minutes of two CPU cores
     python tests/benchmarks/equal_time.py --ship MODEL NAME [--names ...]   its generator to data/generators/NAME
@@ -22,11 +23,15 @@ from pathlib import Path
 
 RESULTS = Path(__file__).with_suffix(".json")
 SAMPLES, CURVE_SAMPLES = 10_000, 4_096
+AUGMENT = "color,translation,cutout"
 MODELS = {  # name: (preset, its profile, what differs from it, what it is)
     "dcgan": ("dcgan", None, {}, "the report's"),
     "lsgan": ("lsgan", None, {}, "the report's, least squares"),
     "dcgan-10k": ("dcgan-10k", None, {}, "AnimeCharacterDCGANGeneration's"),
     "wgan-gp": ("wgan-gp", None, {}, "five critic steps, gradient penalty"),
+    "wgan-gp-ttur": ("wgan-gp-ttur", None, {}, "one critic step, at three times G's learning rate"),
+    "dcgan-augmented": ("dcgan", None, dict(augment=AUGMENT), "the report's, with DiffAugment"),
+    "lsgan-augmented": ("lsgan", None, dict(augment=AUGMENT), "the report's, least squares, with DiffAugment"),
     "stylegan": ("stylegan", "cpu", {}, "the report's, growing, 128 channels at most"),
     "narrow": ("stylegan-fast", "cpu", {}, "16 channels at 64x64, batches of 16"),
     "wide": ("stylegan-fast", "cpu", dict(width=32, d_width=24), "32 and 24 channels there"),
@@ -36,7 +41,8 @@ MODELS = {  # name: (preset, its profile, what differs from it, what it is)
 }
 BUDGETS = {  # minutes: models
     30: ("narrow", "wide", "pairs", "projected"),
-    90: ("dcgan", "lsgan", "dcgan-10k", "wgan-gp", "stylegan", "narrow", "pairs"),
+    90: ("dcgan", "lsgan", "dcgan-10k", "wgan-gp", "stylegan", "narrow", "pairs",
+         "wgan-gp-ttur", "dcgan-augmented", "lsgan-augmented"),
 }
 
 
@@ -105,16 +111,23 @@ def minutes_of(images, rates):
 
 
 def figure(out):
-    """The curves of all models as a PNG: FD-lite against minutes, both on logarithmic axes; the best point is marked."""
+    """The curves of all models as a PNG: FD-lite against minutes, both on logarithmic axes; the best point is marked.
+
+    Those of a second run of a model ("NAME, again") are dashed, and may begin late.
+    """
     from ganlib.checkpoint import write_atomic
     from ganlib.show import Figure, encoded
-    found = load()
+    found, colors = load(), {}
     axes = Figure(figsize=(9, 4.5), dpi=120, layout="constrained").subplots()
-    for name, points in sorted(found["curves"].items(), key=lambda item: min(fd for _, fd in item[1])):
+    for key, points in sorted(found["curves"].items(), key=lambda item: (", " in item[0], min(fd for _, fd in item[1]))):
+        name, _, again = key.partition(", ")
         x = [minutes_of(images, found["rates"][name]) for images, _ in points]
         y = [fd for _, fd in points]
+        if again:
+            axes.plot(x, y, "--", linewidth=1.5, color=colors[name])
+            continue
         line, = axes.plot(x, y, label=f"{name}: {MODELS[name][3]}", linewidth=1.5)
-        best = y.index(min(y))
+        best, colors[name] = y.index(min(y)), line.get_color()
         axes.plot(x[best], y[best], "o", color=line.get_color())
         axes.annotate(f"{y[best]:.0f}", (x[best], y[best]), (0, -12), textcoords="offset points", ha="center",
                       color=line.get_color(), fontsize=9)
@@ -224,6 +237,22 @@ def run_all(pack, names):
         print(row, flush=True)
 
 
+def measure_files(pack, paths):
+    """Rows of single generator files of runs, at the minutes that they stand for."""
+    from ganlib.checkpoint import load_generator
+    from ganlib.data import load_pack
+    pack = load_pack(pack)
+    for path in map(Path, paths):
+        name = path.parent.parent.name if path.parent.name == "snapshots" else path.parent.name
+        minutes = round(minutes_of(int(load_generator(path).info["images"]), load()["rates"][name]))
+        (real, row), about = measure(pack, name, path)
+        found = load()
+        found["about"], found["rows"]["real"] = about, real
+        found["rows"][f"{name}, {minutes} minutes"] = row | {"minutes": minutes}
+        keep(found)
+        print(row, flush=True)
+
+
 def curve(pack, name):
     """[[images seen, FD-lite of CURVE_SAMPLES samples], ...] of a run's saved generators and its last."""
     from ganlib.checkpoint import load_generator
@@ -253,19 +282,20 @@ CARD = """# {name}
 {what}: {params:.1f} million parameters, 64x64 pixels, the averaged weights of the generator in half precision.
 
 - Trained on {real:,} anime faces of 64x64 pixels (data hash `{data}`), {images:,} images seen, {minutes:.0f} minutes of
-  training time on {device}. The recipe is in `config.json`.
-- {scores}
-- What it is bad at: {bad}
+  training time on {device}; two CPU cores take {cpu:.0f}, with nothing else running. The recipe is in `config.json`.
+{scores}
+{bad}
 - The pictures that it learned from are the work of their artists; what it draws is for research and play. It knows what was
   in the set, mostly young women in a few styles, and nothing else.
 
-Faces of seed 1, not picked: `samples.png`; the training: `progress.gif`.
+Faces of seed 1, not picked: `samples.png`.{more}
 """
 
 
 def ship(model, name, bad, directions=()):
     """A model's generator as data/generators/NAME: weights, config, directions, pictures, and a card that says what it is."""
     import shutil
+    import textwrap
 
     from ganlib.checkpoint import SHIPPED, load_generator, save_generator
     from ganlib.explore import make_directions
@@ -287,11 +317,14 @@ def ship(model, name, bad, directions=()):
     rows = [row for row in found["rows"].values() if row.get("images") == images and row["name"] == model]
     scores = (f"FD-lite {rows[0]['fd']:.0f} ± {rows[0]['spread']['fd']:.1f} on 10,000 samples without truncation "
               f"(real images, half against half: {found['rows']['real']['fd']:.1f}), KID x 1000 {1000 * rows[0]['kid']:.1f}, "
-              f"precision {rows[0]['precision']:.2f}, recall {rows[0]['recall']:.2f}. FD-lite is not FID." if rows else
+              f"precision {rows[0]['precision']:.2f}, recall {rows[0]['recall']:.2f}, coverage {rows[0]['coverage']:.2f}, median gap of the "
+              f"irises' colours {rows[0]['eye_gap']:.0f} ({found['rows']['real']['eye_gap']:.0f}). FD-lite is not FID." if rows else
               "Not measured at this point of its training.")
+    scores, bad = (textwrap.fill(text, 118, initial_indent="- ", subsequent_indent="  ")
+                   for text in (scores, f"What it is bad at: {bad}"))
     (folder / "README.md").write_text(CARD.format(
-        name=name, what=f"Preset `{G.config.preset}`", params=sum(p.numel() for p in G.parameters()) / 1e6, scores=scores,
-        real=found["about"]["real"], data=G.config.data, images=images, minutes=seconds / 60, bad=bad,
+        more=" The training: `progress.gif`." if (run / "samples").exists() else "", name=name, what=f"Preset `{G.config.preset}`", params=sum(p.numel() for p in G.parameters()) / 1e6, scores=scores,
+        real=found["about"]["real"], cpu=minutes_of(images, found["rates"][model]), data=G.config.data, images=images, minutes=seconds / 60, bad=bad,
         device=f"one {device}" if device != "cpu" else "one thread of a shared CPU"))
 
 
@@ -318,6 +351,7 @@ def main():
     parser.add_argument("models", nargs="*", metavar="MODEL", help=", ".join(MODELS))
     parser.add_argument("--rates", action="store_true")
     parser.add_argument("--curves", action="store_true")
+    parser.add_argument("--measure", nargs="+", metavar="FILE", help="generators of runs that are not at their budget")
     parser.add_argument("--figure", metavar="OUT.png")
     parser.add_argument("--ship", nargs=2, metavar=("MODEL", "NAME"))
     parser.add_argument("--bad", default="", help="for the card: what it is bad at")
@@ -330,6 +364,8 @@ def main():
     names = args.models or list(MODELS)
     if args.pack and args.rates:
         measure_rates(args.pack, names)
+    elif args.pack and args.measure:
+        measure_files(args.pack, args.measure)
     elif args.pack and args.curves:
         curves(args.pack, names)
     elif args.pack:
