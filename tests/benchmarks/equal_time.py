@@ -113,7 +113,7 @@ def minutes_of(images, rates):
 def figure(out):
     """The curves of all models as a PNG: FD-lite against minutes, both on logarithmic axes; the best point is marked.
 
-    Those of a second run of a model ("NAME, again") are dashed, and may begin late.
+    The legend has the best value of each. Those of a second run of a model ("NAME, again") are dashed, and may begin late.
     """
     from ganlib.checkpoint import write_atomic
     from ganlib.show import Figure, encoded
@@ -126,12 +126,10 @@ def figure(out):
         if again:
             axes.plot(x, y, "--", linewidth=1.5, color=colors[name])
             continue
-        line, = axes.plot(x, y, label=f"{name}: {MODELS[name][3]}", linewidth=1.5)
+        line, = axes.plot(x, y, label=f"{min(y):.0f}  {name}: {MODELS[name][3]}", linewidth=1.5)
         best, colors[name] = y.index(min(y)), line.get_color()
         axes.plot(x[best], y[best], "o", color=line.get_color())
-        axes.annotate(f"{y[best]:.0f}", (x[best], y[best]), (0, -12), textcoords="offset points", ha="center",
-                      color=line.get_color(), fontsize=9)
-    axes.axhline(found["rows"]["real"]["fd"], color="black", linestyle=":", label="real images, half against half")
+    axes.axhline(found["rows"]["real"]["fd"], color="black", linestyle=":", label=f"{found['rows']['real']['fd']:.0f}  real images, half against half")
     axes.set(xscale="log", yscale="log", xlim=(1, None), xlabel="minutes of training on two CPU cores",
              ylabel=f"FD-lite of {CURVE_SAMPLES:,} samples (lower is better)")
     axes.set_xticks([1, 3, 10, 30, 90], ["1", "3", "10", "30", "90"])
@@ -281,7 +279,7 @@ CARD = """# {name}
 
 {what}: {params:.1f} million parameters, 64x64 pixels, the averaged weights of the generator in half precision.
 
-- Trained on {real:,} anime faces of 64x64 pixels (data hash `{data}`), {images:,} images seen, {minutes:.0f} minutes of
+- Trained on {real:,} anime faces of 64x64 pixels (data hash `{data}`), {images:,} images seen, {minutes} minutes of
   training time on {device}; two CPU cores take {cpu:.0f}, with nothing else running. The recipe is in `config.json`.
 {scores}
 {bad}
@@ -324,7 +322,7 @@ def ship(model, name, bad, directions=()):
                    for text in (scores, f"What it is bad at: {bad}"))
     (folder / "README.md").write_text(CARD.format(
         more=" The training: `progress.gif`." if (run / "samples").exists() else "", name=name, what=f"Preset `{G.config.preset}`", params=sum(p.numel() for p in G.parameters()) / 1e6, scores=scores,
-        real=found["about"]["real"], cpu=minutes_of(images, found["rates"][model]), data=G.config.data, images=images, minutes=seconds / 60, bad=bad,
+        real=found["about"]["real"], cpu=minutes_of(images, found["rates"][model]), data=G.config.data, images=images, minutes=round(seconds / 60, 1 if seconds < 600 else None), bad=bad,
         device=f"one {device}" if device != "cpu" else "one thread of a shared CPU"))
 
 
