@@ -23,7 +23,7 @@ from pathlib import Path
 
 RESULTS = Path(__file__).with_suffix(".json")
 SAMPLES, CURVE_SAMPLES = 10_000, 4_096
-AUGMENT = "color,translation,cutout"
+AUGMENT, PLAIN = "color,translation,cutout", dict(loss="bce", penalty="r1")
 MODELS = {  # name: (preset, its profile, what differs from it, what it is)
     "dcgan": ("dcgan", None, {}, "the report's"),
     "lsgan": ("lsgan", None, {}, "the report's, least squares"),
@@ -33,9 +33,9 @@ MODELS = {  # name: (preset, its profile, what differs from it, what it is)
     "dcgan-augmented": ("dcgan", None, dict(augment=AUGMENT), "the report's, with DiffAugment"),
     "lsgan-augmented": ("lsgan", None, dict(augment=AUGMENT), "the report's, least squares, with DiffAugment"),
     "stylegan": ("stylegan", "cpu", {}, "the report's, growing, 128 channels at most"),
-    "narrow": ("stylegan-fast", "cpu", {}, "16 channels at 64x64, batches of 16"),
-    "wide": ("stylegan-fast", "cpu", dict(width=32, d_width=24), "32 and 24 channels there"),
-    "pairs": ("stylegan-fast", "cpu", dict(loss="relativistic", penalty="r1r2"), "relativistic pairs, R1 and R2"),
+    "pairs": ("stylegan-fast", "cpu", {}, "16 channels at 64x64, batches of 16, relativistic pairs, R1 and R2"),
+    "narrow": ("stylegan-fast", "cpu", PLAIN, "the same with the non-saturating loss and R1"),
+    "wide": ("stylegan-fast", "cpu", PLAIN | dict(width=32, d_width=24), "that with 32 and 24 channels there"),
     "full": ("stylegan-fast", "colab", dict(max_width=192), "64 channels at 64x64, batches of 32; trained on a GPU"),
     "projected": ("stylegan-projected", "cpu", dict(batch=16), "D on frozen features of EfficientNet-Lite0"),
 }
@@ -119,16 +119,19 @@ def figure(out):
     from ganlib.show import Figure, encoded
     found, colors = load(), {}
     axes = Figure(figsize=(9, 4.5), dpi=120, layout="constrained").subplots()
-    for key, points in sorted(found["curves"].items(), key=lambda item: (", " in item[0], min(fd for _, fd in item[1]))):
+    best = {}
+    for key, points in found["curves"].items():
+        name = key.partition(", ")[0]
+        best[name] = min(best.get(name, 1e9), *(fd for _, fd in points))
+    for key, points in sorted(found["curves"].items(), key=lambda item: (", " in item[0], best[item[0].partition(", ")[0]])):
         name, _, again = key.partition(", ")
         x = [minutes_of(images, found["rates"][name]) for images, _ in points]
         y = [fd for _, fd in points]
-        if again:
-            axes.plot(x, y, "--", linewidth=1.5, color=colors[name])
-            continue
-        line, = axes.plot(x, y, label=f"{min(y):.0f}  {name}: {MODELS[name][3]}", linewidth=1.5)
-        best, colors[name] = y.index(min(y)), line.get_color()
-        axes.plot(x[best], y[best], "o", color=line.get_color())
+        line, = axes.plot(x, y, "--" if again else "-", linewidth=1.5, color=colors.get(name),
+                          label=None if again else f"{best[name]:.0f}  {name}: {MODELS[name][3]}")
+        colors[name] = line.get_color()
+        if best[name] in y:
+            axes.plot(x[y.index(best[name])], best[name], "o", color=colors[name])
     axes.axhline(found["rows"]["real"]["fd"], color="black", linestyle=":", label=f"{found['rows']['real']['fd']:.0f}  real images, half against half")
     axes.set(xscale="log", yscale="log", xlim=(1, None), xlabel="minutes of training on two CPU cores",
              ylabel=f"FD-lite of {CURVE_SAMPLES:,} samples (lower is better)")
