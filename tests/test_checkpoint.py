@@ -235,6 +235,7 @@ def test_the_shipped_generators_draw_varied_pictures_without_training():
         G = load_generator(name)
         assert checkpoint.Config.load(checkpoint.SHIPPED / name / "config.json").recipe() == G.config.recipe()
         images = sample(G, n=32, seed=3)
-        assert images.shape == (32, 64, 64, 3) and images.std(axis=0).mean() > 25  # no two alike, no noise:
+        least = 25 if name == "dcgan-10k" else 30  # its pictures are grey, as its card says
+        assert images.shape == (32, 64, 64, 3) and images.std(axis=0).mean() > least  # no two alike, no noise:
         smooth = np.abs(np.diff(images.astype(int), axis=2)).mean()
         assert smooth < 0.5 * np.abs(images.astype(int) - images[::-1, ::-1]).mean()

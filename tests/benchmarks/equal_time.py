@@ -201,6 +201,15 @@ def measure(pack, name, run):
     return [{k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()} for row in table.rows], table.about
 
 
+def measure_and_keep(pack, name, minutes, run):
+    (real, row), about = measure(pack, name, run)
+    found = load()
+    found["about"], found["rows"]["real"] = about, real
+    found["rows"][f"{name}, {minutes} minutes"] = row | {"minutes": minutes}
+    keep(found)
+    print(row, flush=True)
+
+
 def run_of(name):
     from ganlib.fetch import data_dir
     return data_dir() / "runs" / "equal" / name
@@ -228,14 +237,8 @@ def run_all(pack, names):
     from ganlib.data import load_pack
     pack = load_pack(pack)
     for name, minutes, generator in train_all(pack, names):
-        key = f"{name}, {minutes} minutes"
-        if key in load()["rows"]:
-            continue
-        (real, row), about = measure(pack, name, generator)
-        found = load()
-        found["about"], found["rows"]["real"], found["rows"][key] = about, real, row | {"minutes": minutes}
-        keep(found)
-        print(row, flush=True)
+        if f"{name}, {minutes} minutes" not in load()["rows"]:
+            measure_and_keep(pack, name, minutes, generator)
 
 
 def measure_files(pack, paths):
@@ -246,12 +249,7 @@ def measure_files(pack, paths):
     for path in map(Path, paths):
         name = path.parent.parent.name if path.parent.name == "snapshots" else path.parent.name
         minutes = round(minutes_of(int(load_generator(path).info["images"]), load()["rates"][name]))
-        (real, row), about = measure(pack, name, path)
-        found = load()
-        found["about"], found["rows"]["real"] = about, real
-        found["rows"][f"{name}, {minutes} minutes"] = row | {"minutes": minutes}
-        keep(found)
-        print(row, flush=True)
+        measure_and_keep(pack, name, minutes, path)
 
 
 def curve(pack, name):
@@ -310,8 +308,10 @@ def ship(model, name, bad, directions=()):
     save_generator(folder / "generator.safetensors", G, G.config, images, seconds, half=True)
     shutil.copy(run / "config.json", folder)
     grid(sample(load_generator(folder), 64, seed=1), columns=16).save(folder / "samples.png")
+    more = ""
     if (run / "samples").exists():
         gif(run, folder / "progress.gif", include_real=False)
+        more = " The training: `progress.gif`."
     if hasattr(G, "mapping"):
         make_directions(folder, directions)
     device = [event["device"] for event in read_log(run)[1] if event["event"] == "start"][-1]
@@ -324,8 +324,9 @@ def ship(model, name, bad, directions=()):
     scores, bad = (textwrap.fill(text, 118, initial_indent="- ", subsequent_indent="  ")
                    for text in (scores, f"What it is bad at: {bad}"))
     (folder / "README.md").write_text(CARD.format(
-        more=" The training: `progress.gif`." if (run / "samples").exists() else "", name=name, what=f"Preset `{G.config.preset}`", params=sum(p.numel() for p in G.parameters()) / 1e6, scores=scores,
-        real=found["about"]["real"], cpu=minutes_of(images, found["rates"][model]), data=G.config.data, images=images, minutes=round(seconds / 60, 1 if seconds < 600 else None), bad=bad,
+        name=name, what=f"Preset `{G.config.preset}`", params=sum(p.numel() for p in G.parameters()) / 1e6, scores=scores,
+        real=found["about"]["real"], data=G.config.data, images=images, bad=bad, more=more,
+        minutes=round(seconds / 60, 1 if seconds < 600 else None), cpu=minutes_of(images, found["rates"][model]),
         device=f"one {device}" if device != "cpu" else "one thread of a shared CPU"))
 
 
