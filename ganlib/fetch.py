@@ -124,8 +124,9 @@ def _into(dest, name, identity, fill):
                 found = json.loads(marker.read_text()) if marker.is_file() else {"source": "elsewhere"}
                 if identity.items() <= found.items():
                     return dest
-                raise GanlibError(f"{real} holds files from {found['source']}, or from before it changed, and is "
-                                  f"not replaced by {identity['source']}: remove it, or give another dest.")
+                was, now = found["source"], identity["source"]
+                raise GanlibError(f"{real} holds files from {was}, " + ("before that changed" if was == now else f"not {now}")
+                                  + ": remove it, or give another dest.")
             shutil.rmtree(new, ignore_errors=True)
             new.mkdir()
             try:

@@ -183,7 +183,7 @@ def test_unpacked_once_and_never_replaced(tmp_path, monkeypatch):
         patch.setattr(module, "_unpack", lambda *args: pytest.fail("unpacked again"))
         assert fetch(path, progress=False) == folder
     make_zip(path, {"new.png": png(9)})
-    refused(path, str(folder), "before it changed", "remove it")
+    refused(path, str(folder), f"holds files from {path.resolve()}, before that changed", "remove it")
     assert b"red" in (folder / "labels.csv").read_bytes()
     module.shutil.rmtree(folder)
     assert tree(fetch(path, progress=False)) == {"new.png": png(9)}
