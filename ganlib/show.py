@@ -208,7 +208,7 @@ def indicators(*runs, out=None):
 
 def label_counts(pack):
     """Figure of how many images of a pack have each label, one plot per attribute."""
-    figure = Figure(figsize=(10, 3), dpi=100, layout="constrained")
+    figure = Figure(figsize=(10, 3 if pack.attributes else 0.5), dpi=100, layout="constrained")
     if not pack.attributes:
         figure.text(0.5, 0.5, "This pack has no labels.", ha="center", fontsize=12, color=INK)
     for k, (attribute, names) in enumerate(pack.attributes.items()):
