@@ -30,6 +30,8 @@ MODELS = {  # name: (preset, its profile, what differs from it, what it is)
     "dcgan-10k": ("dcgan-10k", None, {}, "AnimeCharacterDCGANGeneration's"),
     "wgan-gp": ("wgan-gp", None, {}, "five critic steps, gradient penalty"),
     "wgan-gp-ttur": ("wgan-gp-ttur", None, {}, "one critic step, at three times G's learning rate"),
+    "dcgan-cpu": ("dcgan", "cpu", {}, "the report's, half the channels, batches of 16, a faster D"),
+    "lsgan-cpu": ("lsgan", "cpu", {}, "the same with least squares"),
     "dcgan-augmented": ("dcgan", None, dict(augment=AUGMENT), "the report's, with DiffAugment"),
     "lsgan-augmented": ("lsgan", None, dict(augment=AUGMENT), "the report's, least squares, with DiffAugment"),
     "stylegan": ("stylegan", "cpu", {}, "the report's, growing, 128 channels at most"),
@@ -40,8 +42,8 @@ MODELS = {  # name: (preset, its profile, what differs from it, what it is)
     "projected": ("stylegan-projected", "cpu", dict(batch=16), "D on frozen features of EfficientNet-Lite0"),
 }
 BUDGETS = {  # minutes: models
-    30: ("narrow", "wide", "pairs", "projected"),
-    90: ("dcgan", "lsgan", "dcgan-10k", "wgan-gp", "stylegan", "narrow", "pairs",
+    30: ("narrow", "wide", "pairs", "projected", "dcgan-cpu", "lsgan-cpu"),
+    90: ("dcgan", "lsgan", "dcgan-10k", "wgan-gp", "stylegan", "narrow", "pairs", "dcgan-cpu",
          "wgan-gp-ttur", "dcgan-augmented", "lsgan-augmented"),
 }
 
