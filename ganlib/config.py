@@ -258,6 +258,7 @@ REPORT = "Wu, Xu & Lu, Artificial Anime Character Design (the report)"
 V = "the AnimeFacesWithGAN repository"
 FAST = dict(batch=16, lr_g=0.0004, lr_d=0.0006)  # smaller batches and a faster D make the most of few minutes
 FEW = {"demo": FAST, "cpu": FAST | dict(instance_noise=0.1)}  # D is blind to contrast: without noise, faces turn grey in time
+FEW_W, FEW_GP = ({profile: dict(batch=16, lr_g=rate, lr_d=rate) for profile in FEW} for rate in (0.0001, 0.0002))  # equal rates
 PAIRS = dict(width=16, batch=16, loss="relativistic", penalty="r1r2")
 TEN_K = {"paper": dict(images=640_000)}  # 10,000 iterations of 64 images, whatever the report's epochs are
 PRESETS = {
@@ -275,9 +276,9 @@ PRESETS = {
     "dcgan-28-rmsprop": dict(base="dcgan-28", source="Menon & Dubey 2022", optimizer="rmsprop"),
     "dcgan-28-sgd": dict(base="dcgan-28", source="Menon & Dubey 2022", optimizer="sgd", lr_g=0.01, lr_d=0.01),
     "dcgan-28-mse": dict(base="dcgan-28", source="Menon & Dubey 2022", loss="mse"),
-    "wgan": dict(base="dcgan", source="Menon & Dubey 2022; numbers: Arjovsky et al. 2017, algorithm 1",
+    "wgan": dict(base="dcgan", source="Menon & Dubey 2022; numbers: Arjovsky et al. 2017, algorithm 1", profiles=FEW_W,
         loss="wasserstein", clip=0.01, optimizer="rmsprop", lr_g=5e-5, lr_d=5e-5, d_steps=5, first="d"),
-    "wgan-gp": dict(base="wgan", source="Menon & Dubey 2022; numbers: Gulrajani et al. 2017, algorithm 1",
+    "wgan-gp": dict(base="wgan", source="Menon & Dubey 2022; numbers: Gulrajani et al. 2017, algorithm 1", profiles=FEW_GP,
         clip=0, penalty="wgan-gp", d_norm="layer", optimizer="adam", lr_g=0.0001, lr_d=0.0001, beta1=0, beta2=0.9),
     "wgan-gp-ttur": dict(base="wgan-gp", source="Heusel et al. 2017, two time-scales", d_steps=1, lr_d=0.0003),
     # AnimeFacesWithGAN. Its gates are compared with L_D as losses.py has it: half of the sum for real and generated. The
@@ -353,8 +354,7 @@ def _row(name):
     """A row of PRESETS with the rows it derives from filled in."""
     if name not in PRESETS:
         raise GanlibError(f"There is no preset {name!r}.{nearest(name, PRESETS)}")
-    row = PRESETS[name]
-    return (_row(row["base"]) if "base" in row else {}) | row
+    return (_row(PRESETS[name]["base"]) if "base" in PRESETS[name] else {}) | PRESETS[name]
 
 
 def difference(a, b):

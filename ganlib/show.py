@@ -111,7 +111,7 @@ INDICATORS = (
     ("D's accuracy (0.5: guessing)", [("accuracy", "", INK, "-")], (0, 1.02), 0.5),
     ("Gradient norm", [("grad_g", "G", BLUE, "-"), ("grad_d", "D", RED, "--")], "log", None),
     ("Diversity (1: as the data)", [("diversity", "", INK, "-")], (0, 1.3), 1),
-    ("D(G(z)) at D's update", [("d_fake", "before", BLUE, "-"), ("d_fake_g", "after", RED, "--")], None, None),
+    ("D(G(z))", [("d_fake", "before D's step", BLUE, "-"), ("d_fake_g", "after", RED, "--")], None, None),
     ("Updates skipped", [("skipped_g", "G", BLUE, "-"), ("skipped_d", "D", RED, "--")], (-0.02, 1.02), None),
     ("Penalty", [("penalty", "", INK, "-")], None, None),
 )

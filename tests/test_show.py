@@ -206,7 +206,7 @@ def test_indicators_show_what_the_log_has(tmp_path):
     assert Image.open(tmp_path / "i.png").size == (1000, 690)
     gated = write_log(tmp_path / "gated", full(40, skipped_d=0.75), row="v3")
     assert title(show.indicators(gated)) == [
-        "D's accuracy", "Gradient norm", "D(G(z)) at D's update", "Updates skipped"]
+        "D's accuracy", "Gradient norm", "D(G(z))", "Updates skipped"]
     critic = write_log(tmp_path / "wgan-gp", full(40, penalty=0.3), row="wgan-gp")
     mixed = show.indicators(run, critic)
     assert title(mixed) == ["D's accuracy", "Gradient norm", "Diversity", "Penalty"]

@@ -31,6 +31,7 @@ MODELS = {  # name: (preset, its profile, what differs from it, what it is)
     "wgan-gp": ("wgan-gp", None, {}, "five critic steps, gradient penalty"),
     "wgan-gp-ttur": ("wgan-gp-ttur", None, {}, "one critic step, at three times G's learning rate"),
     "dcgan-cpu": ("dcgan", "cpu", {}, "the report's, half the channels, batches of 16, a faster D"),
+    "lsgan-cpu": ("lsgan", "cpu", {}, "the same with least squares"),
     "dcgan-augmented": ("dcgan", None, dict(augment=AUGMENT), "the report's, with DiffAugment"),
     "lsgan-augmented": ("lsgan", None, dict(augment=AUGMENT), "the report's, least squares, with DiffAugment"),
     "stylegan": ("stylegan", "cpu", {}, "the report's, growing, 128 channels at most"),
@@ -41,7 +42,7 @@ MODELS = {  # name: (preset, its profile, what differs from it, what it is)
     "projected": ("stylegan-projected", "cpu", dict(batch=16), "D on frozen features of EfficientNet-Lite0"),
 }
 BUDGETS = {  # minutes: models
-    30: ("narrow", "wide", "pairs", "projected", "dcgan-cpu"),
+    30: ("narrow", "wide", "pairs", "projected", "dcgan-cpu", "lsgan-cpu"),
     90: ("dcgan", "lsgan", "dcgan-10k", "wgan-gp", "stylegan", "narrow", "pairs", "dcgan-cpu",
          "wgan-gp-ttur", "dcgan-augmented", "lsgan-augmented"),
 }
