@@ -272,8 +272,8 @@ def curves(pack, names):
     from ganlib.data import load_pack
     pack = load_pack(pack)
     for name in (n for n in names if run_of(n).exists()):
-        found = load()
-        found.setdefault("curves", {})[name] = curve(pack, name)
+        points, found = curve(pack, name), load()  # in this order: a row may be measured meanwhile
+        found.setdefault("curves", {})[name] = points
         keep(found)
         print(name, found["curves"][name], flush=True)
 
