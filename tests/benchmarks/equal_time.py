@@ -31,7 +31,7 @@ MODELS = {  # name: (preset, its profile, what differs from it, what it is)
     "wgan-gp": ("wgan-gp", None, {}, "five critic steps, gradient penalty"),
     "wgan-gp-ttur": ("wgan-gp-ttur", None, {}, "one critic step, at three times G's learning rate"),
     "dcgan-cpu": ("dcgan", "cpu", {}, "the report's, half the channels, batches of 16, a faster D"),
-    "lsgan-cpu": ("lsgan", "cpu", {}, "the same with least squares"),
+    "lsgan-cpu": ("lsgan", "cpu", {}, "dcgan-cpu with least squares"),
     "dcgan-augmented": ("dcgan", None, dict(augment=AUGMENT), "the report's, with DiffAugment"),
     "lsgan-augmented": ("lsgan", None, dict(augment=AUGMENT), "the report's, least squares, with DiffAugment"),
     "stylegan": ("stylegan", "cpu", {}, "the report's, growing, 128 channels at most"),
@@ -117,10 +117,14 @@ def figure(out):
 
     The legend has the best value of each. Those of a second run of a model ("NAME, again") are dashed, and may begin late.
     """
+    import matplotlib
+
     from ganlib.checkpoint import write_atomic
     from ganlib.show import Figure, encoded
     found, colors = load(), {}
-    axes = Figure(figsize=(9, 4.5), dpi=120, layout="constrained").subplots()
+    axes = Figure(figsize=(9, 5), dpi=120, layout="constrained").subplots()
+    colours = matplotlib.colormaps["tab20"].colors
+    axes.set_prop_cycle(color=colours[::2] + colours[1::2])  # ten dark ones, then ten light ones
     best = {}
     for key, points in found["curves"].items():
         name = key.partition(", ")[0]
