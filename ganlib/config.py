@@ -258,16 +258,15 @@ REPORT = "Wu, Xu & Lu, Artificial Anime Character Design (the report)"
 V = "the AnimeFacesWithGAN repository"
 FAST = dict(batch=16, lr_g=0.0004, lr_d=0.0006)  # smaller batches and a faster D make the most of few minutes
 FEW = {"demo": FAST, "cpu": FAST | dict(instance_noise=0.1)}  # D is blind to contrast: without noise, faces turn grey in time
-FEW_W, FEW_GP = ({profile: dict(batch=16, lr_g=rate, lr_d=rate) for profile in FEW} for rate in (0.0001, 0.0002))  # equal rates
+FEW_W, FEW_GP = (dict.fromkeys(FEW, dict(batch=16, lr_g=rate, lr_d=rate)) for rate in (0.0001, 0.0002))  # twice the published
 PAIRS = dict(width=16, batch=16, loss="relativistic", penalty="r1r2")
 TEN_K = {"paper": dict(images=640_000)}  # 10,000 iterations of 64 images, whatever the report's epochs are
 PRESETS = {
     "dcgan": dict(source=f"{REPORT}, sec. 4; networks: Radford et al. 2015", profiles=FEW),
     "lsgan": dict(base="dcgan", source=f"{REPORT}, sec. 5; loss: Mao et al. 2016", loss="mse", real_label=1, fake_label=0, profiles=FEW),
     # The strength of its label noise is not given; hard labels and D first as in the published DCGAN
-    "dcgan-10k": dict(base="dcgan", source="AnimeCharacterDCGANGeneration; 10,000 iterations of 64 images",
-        lr_g=0.0004, lr_d=0.0004, weight_decay=1e-8, real_label=1, fake_label=0, label_noise=0.1, first="d",
-        images=640_000, profiles=TEN_K),
+    "dcgan-10k": dict(base="dcgan", source="AnimeCharacterDCGANGeneration; 10,000 iterations of 64 images", profiles=TEN_K,
+        lr_g=0.0004, lr_d=0.0004, weight_decay=1e-8, real_label=1, fake_label=0, label_noise=0.1, first="d", images=640_000),
     "dcgan-residual": dict(base="dcgan-10k", source="AnimeCharacterDCGANGeneration, its suggested next step",
         residual=True, profiles=TEN_K),
     # Generation of Anime Faces using GANs (Menon & Dubey): 28x28 pictures in 0..1; the numbers are Radford et al.'s
@@ -354,7 +353,8 @@ def _row(name):
     """A row of PRESETS with the rows it derives from filled in."""
     if name not in PRESETS:
         raise GanlibError(f"There is no preset {name!r}.{nearest(name, PRESETS)}")
-    return (_row(PRESETS[name]["base"]) if "base" in PRESETS[name] else {}) | PRESETS[name]
+    row = PRESETS[name]
+    return (_row(row["base"]) if "base" in row else {}) | row
 
 
 def difference(a, b):

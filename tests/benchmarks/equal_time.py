@@ -123,8 +123,8 @@ def figure(out):
     from ganlib.show import Figure, encoded
     found, colors = load(), {}
     axes = Figure(figsize=(9, 5), dpi=120, layout="constrained").subplots()
-    colours = matplotlib.colormaps["tab20"].colors
-    axes.set_prop_cycle(color=colours[::2] + colours[1::2])  # ten dark ones, then ten light ones
+    tab20 = matplotlib.colormaps["tab20"].colors  # dark and light in turn: here ten dark ones, then ten light ones
+    axes.set_prop_cycle(color=tab20[::2] + tab20[1::2])
     best = {}
     for key, points in found["curves"].items():
         name = key.partition(", ")[0]
