@@ -10,9 +10,9 @@ from .errors import GanlibError
 
 
 def _data(args):
-    from .clean import clean
-    from .data import check_target, pack
-    from .fetch import fetch
+    from .data.cleaning import clean
+    from .data.packs import check_target, pack
+    from .data.sources import fetch
 
     check_target(args.pack)
     report = clean(fetch(args.source, size=max(32, min(args.size, 256))), size=args.size, fit=args.fit, labels=args.labels, faces=args.faces)
@@ -22,8 +22,10 @@ def _data(args):
 
 
 def _train(args):
-    from .config import TYPES, nearest, preset
-    from .train import train
+    from .config import TYPES
+    from .errors import did_you_mean
+    from .presets import preset
+    from .training.loop import train
 
     changes = {}
     for item in args.set:
@@ -31,7 +33,7 @@ def _train(args):
         if not equals:
             raise GanlibError(f"--set {item}: expected key=value.")
         if key not in TYPES:
-            raise GanlibError(f"There is no config key {key!r}.{nearest(key, TYPES)}")
+            raise GanlibError(f"There is no config key {key!r}.{did_you_mean(key, TYPES)}")
         changes[key] = value
     budget = {k: getattr(args, k) for k in ("images", "minutes") if getattr(args, k) is not None}
     if budget:  # a budget of the command line replaces the profile's
@@ -43,8 +45,9 @@ def _sample(args):
     import numpy as np
     from PIL import Image
 
-    from .checkpoint import find_generator, load_generator, write_atomic
-    from .sample import sample
+    from .files import write_atomic
+    from .models.sampling import sample
+    from .models.store import find_generator, load_generator
 
     out, source = Path(args.out), find_generator(args.run)
     if out.suffix != ".npy" and (out.is_file() or out.suffix and not out.is_dir()):
@@ -62,8 +65,9 @@ def _sample(args):
 
 
 def _mix(args):
-    from .checkpoint import load_generator, write_atomic
-    from .sample import mixing_sheet
+    from .files import write_atomic
+    from .models.store import load_generator
+    from .play.styles import mixing_sheet
 
     if Path(args.out).suffix.lower() != ".png":
         raise GanlibError(f"OUT={args.out}: expected a name that ends in .png.")
@@ -75,8 +79,10 @@ def _mix(args):
 
 
 def _walk(args):
-    from .checkpoint import load_generator
-    from .sample import generate, movie, points, walk
+    from .models.sampling import generate
+    from .models.store import load_generator
+    from .play.styles import points, walk
+    from .view.movies import movie
 
     G = load_generator(args.run)
     way = walk(points(G, args.seeds, args.psi), args.frames, loop=args.loop)  # straight in w, where there is one
@@ -85,7 +91,7 @@ def _walk(args):
 
 
 def _evaluate(args):
-    from .metrics import evaluate
+    from .evaluation.table import evaluate
 
     runs = {run: run if Path(run).exists() else run.split(",") for run in args.runs}
     table = evaluate(args.pack, runs, args.n, args.features, args.draws, full=not args.quick, infinity=args.infinity)
@@ -95,16 +101,17 @@ def _evaluate(args):
 
 
 def _gif(args):
-    from .show import gif
+    from .view.movies import gif
 
     print(gif(args.run, args.out, include_real=not args.no_real))
 
 
 def _presets(args):
-    from .config import DEFAULTS, PRESETS, difference, preset
+    from .config import DEFAULTS, changed_keys
+    from .presets import PRESETS, preset
 
     if args.other:
-        rows = difference(*(asdict(preset(name).replace(preset="")) for name in (args.name, args.other)))
+        rows = changed_keys(*(asdict(preset(name).replace(preset="")) for name in (args.name, args.other)))
         print(f"{'':<12} {args.name:<16} {args.other}" if rows else f"{args.name} and {args.other} are the same recipe")
         for key, (a, b) in rows.items():
             print(f"{key:<12} {a!s:<16} {b!s}")

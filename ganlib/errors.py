@@ -1,5 +1,5 @@
 """The one exception that ganlib raises for input a user can mend, and the check for space on a disk."""
-import shutil
+import difflib
 
 
 class GanlibError(Exception):
@@ -12,12 +12,11 @@ class GanlibError(Exception):
     def _render_traceback_(self):  # IPython's hook for how an exception is displayed
         return [f"{type(self).__name__}: {self}"]
 
+ALSO = {"gan": "minimax", "cross-entropy": "bce", "lsgan": "mse", "least squares": "mse", "wgan": "wasserstein"}  # names of losses
 
-def need_space(folder, size, advice):
-    """Raise GanlibError where the disk of `folder` has less than `size` bytes left.
 
-    To be asked before a memory-mapped file is made: on a full disk it would kill the process.
-    """
-    free = shutil.disk_usage(folder).free
-    if size > free:
-        raise GanlibError(f"No space left for {size / 1e6:,.0f} MB in {folder} ({free / 1e6:,.0f} MB are free): {advice}")
+def did_you_mean(word, known):
+    """' Did you mean ...?' for an unknown word, and the list of what there is."""
+    word = str(word).lower()
+    close = [ALSO[word]] if ALSO.get(word) in known else difflib.get_close_matches(word, known, n=1, cutoff=0.4)
+    return (f" Did you mean {close[0]!r}?" if close else "") + f" Known: {', '.join(sorted(known))}."

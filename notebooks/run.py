@@ -15,8 +15,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
 
-from ganlib.config import PROFILES
-from ganlib.fetch import data_dir
+from ganlib.presets import PROFILES
+from ganlib.files import data_dir
 
 HERE = Path(__file__).resolve().parent
 DEMO = ["01_data", "02_dcgan"]

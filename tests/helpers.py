@@ -3,8 +3,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ganlib.config import preset
-from ganlib.data import pack
+from ganlib.data.packs import pack
+from ganlib.presets import preset
 
 
 def make_report(images, labels=None, attributes=None, drop=()):

@@ -69,7 +69,7 @@ def test_data_from_drawn_faces(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("GANLIB_DATA", str(tmp_path))
     folder = tmp_path / "faces"
     folder.mkdir()
-    from ganlib.synthetic import face
+    from ganlib.data.synthetic import face
     for i in range(6):
         Image.fromarray(face(i, size=64)[0]).save(folder / f"{i}.png")
     assert main(["data", str(folder), str(tmp_path / "pack"), "--size", "32", "--faces", "off"]) == 0

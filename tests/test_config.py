@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from ganlib.config import (PRESETS, PROFILES, REPORT_EPOCH, Config, Phase, difference, phase, pick_profile, preset,
-                           steps_of)
+from ganlib.config import REPORT_EPOCH, Config, changed_keys
 from ganlib.errors import GanlibError
+from ganlib.presets import PRESETS, PROFILES, pick_profile, preset
+from ganlib.training.schedule import Phase, phase, steps_of
 
 
 def test_the_default_preset_is_the_reports_recipe():
@@ -102,7 +103,7 @@ def test_the_rows_have_the_numbers_of_their_sources():
 
 def test_profiles_leave_the_comparison_of_lsgan_and_dcgan_alone():
     for profile in (None, *PROFILES):
-        changed = difference(preset("dcgan", profile).recipe(), preset("lsgan", profile).recipe())
+        changed = changed_keys(preset("dcgan", profile).recipe(), preset("lsgan", profile).recipe())
         assert changed.keys() == {"preset", "loss", "real_label", "fake_label"}, profile
     for name in ("dcgan-10k", "dcgan-residual"):
         assert preset(name, "paper").images == 640_000
@@ -156,7 +157,7 @@ def test_phases_of_growing():
 
 def test_half_of_the_cpu_profile_is_spent_at_the_full_size():
     """By the rates of two cores that equal_time.json has, as its `images_in` counts."""
-    rates = json.loads((Path(__file__).parent / "benchmarks" / "equal_time.json").read_text())["rates"]["stylegan"]
+    rates = json.loads((Path(__file__).parents[1] / "experiments" / "equal_time.json").read_text())["rates"]["stylegan"]
     config, starts = preset("stylegan", "cpu"), [*map(int, rates)]
     assert starts == [0, *(1000 * kimg for kimg in steps_of(config.grow).values())]
     before = sum((end - start) / rate for start, end, rate in zip(starts, starts[1:], rates.values()))
@@ -171,7 +172,7 @@ def test_every_profile_fits_every_preset():
 
 
 def test_difference():
-    assert difference({"a": 1, "b": 2}, {"a": 1, "b": 3, "c": 4}) == {"b": (2, 3), "c": (None, 4)}
+    assert changed_keys({"a": 1, "b": 2}, {"a": 1, "b": 3, "c": 4}) == {"b": (2, 3), "c": (None, 4)}
 
 
 def test_profile_from_the_environment(monkeypatch):

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ganlib.config import preset
-from ganlib.data import batches, pack
-from ganlib.train import train
+from ganlib.data.batching import batches
+from ganlib.data.packs import pack
+from ganlib.presets import preset
+from ganlib.training.loop import train
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from helpers import make_report  # noqa: E402

@@ -15,7 +15,7 @@ import time
 
 import numpy as np
 
-from ganlib.clean import near_pairs
+from ganlib.data.duplicates import near_pairs
 
 N, COPIES = 1_000_000, 10_000
 

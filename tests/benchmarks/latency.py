@@ -10,10 +10,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from ganlib import explore
-from ganlib.checkpoint import build_networks, save_generator
-from ganlib.config import preset
-from ganlib.sample import latents
+from ganlib.models.build import build_networks
+from ganlib.models.sampling import latents
+from ganlib.models.store import save_generator
+from ganlib.play.panels.design import design_panel
+from ganlib.play.panels.directions import directions_panel
+from ganlib.play.panels.walk import walk_panel
+from ganlib.presets import preset
 
 LIMIT = 0.1  # seconds, on two idle cores
 
@@ -40,7 +43,7 @@ def main(source=None):
     folder = tempfile.TemporaryDirectory()
     source = source or untrained(Path(folder.name, "generator.safetensors"))
     walk, change, design = (panel(source) for panel in
-                            (explore.walk_panel, explore.directions_panel, explore.design_panel))
+                            (walk_panel, directions_panel, design_panel))
     design.draw_rest = lambda: None  # in a kernel it waits until the slider rests
     design.controls["hair"].value = "pink"
     sliders = {"walk: position": (walk, walk.position, range(1, 100, 2)),

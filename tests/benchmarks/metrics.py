@@ -14,11 +14,12 @@ import time
 import numpy as np
 import torch
 
-from ganlib.checkpoint import load_generator
-from ganlib.data import load_pack
-from ganlib.metrics import features, frechet, kid, prdc, statistics
-from ganlib.sample import generate, latents, sample
-from ganlib.synthetic import face
+from ganlib.data.packs import load_pack
+from ganlib.data.synthetic import face
+from ganlib.evaluation.distances import frechet, kid, prdc
+from ganlib.evaluation.features import features, statistics
+from ganlib.models.sampling import generate, latents, sample
+from ganlib.models.store import load_generator
 
 REAL, N, BF16 = (int(os.environ.get(f"METRICS_{k}", v)) for k, v in (("REAL", 14_246), ("N", 10_000), ("BF16", 2_000)))
 

@@ -11,9 +11,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from ganlib.clean import clean
-from ganlib.data import pack
-from ganlib.fetch import fetch
+from ganlib.data.cleaning import clean
+from ganlib.data.packs import pack
+from ganlib.data.sources import fetch
 
 
 def main():

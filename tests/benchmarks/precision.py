@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ganlib.checkpoint import load_generator
-from ganlib.clean import shrink
-from ganlib.config import preset
-from ganlib.data import load_pack, pack
-from ganlib.sample import sample
-from ganlib.synthetic import face
-from ganlib.train import train
+from ganlib.data.duplicates import area_average
+from ganlib.data.packs import load_pack, pack
+from ganlib.data.synthetic import face
+from ganlib.models.sampling import sample
+from ganlib.models.store import load_generator
+from ganlib.presets import preset
+from ganlib.training.loop import train
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from helpers import make_report  # noqa: E402
@@ -28,7 +28,7 @@ IMAGES = int(os.environ.get("PRECISION_IMAGES", 96_000))
 
 
 def features(images):
-    return np.stack([shrink(images[..., c].astype(np.float32), 8, 8) for c in range(3)], -1).reshape(len(images), -1)
+    return np.stack([area_average(images[..., c].astype(np.float32), 8, 8) for c in range(3)], -1).reshape(len(images), -1)
 
 
 def frechet(a, b):

@@ -16,14 +16,14 @@ def found(animeface, image):
 
 
 def main():
-    from ganlib import synthetic
+    from ganlib.data.synthetic import face
 
-    synthetic.face(0)
+    face(0)
     for size in (64, 128):
         rates = []
         for start in range(0, N, 100):
             began = time.process_time()  # this process alone: the machine may be busy
-            images = [synthetic.face(i, size=size)[0] for i in range(start, start + 100)]
+            images = [face(i, size=size)[0] for i in range(start, start + 100)]
             rates.append(100 / (time.process_time() - began))
         print(f"{size}x{size}: {sorted(rates)[len(rates) // 2]:.0f} images/s on one core "
               f"(best of {len(rates)}: {max(rates):.0f})")
@@ -32,7 +32,7 @@ def main():
     except ImportError as error:
         print(f"no detector: {error}")
         return
-    share = sum(found(animeface, synthetic.face(i)[0]) for i in range(N)) / N
+    share = sum(found(animeface, face(i)[0]) for i in range(N)) / N
     print(f"animeface finds a face in {share:.1%} of {N}")
 
 

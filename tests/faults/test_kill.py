@@ -4,9 +4,8 @@ import time
 
 import pytest
 import torch
-from test_train import start, states
-
 from helpers import make_pack
+from test_train import start, states
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,390 @@
+"""Models trained for the same time on two CPU cores and measured alike: the README's results, and the search for a
+style-based recipe for little compute.
+
+    python experiments/equal_time.py PACK --rates        images/s of each model; nothing else may be running
+    python experiments/equal_time.py PACK [MODEL ...]    train what is missing (or go on), and measure it
+    python experiments/equal_time.py PACK --curves [MODEL ...]   FD-lite of all saved generators on the way
+    python experiments/equal_time.py PACK --measure FILE ...     rows of generators saved on the way
+    python experiments/equal_time.py                     the table, from equal_time.json beside this file
+    python experiments/equal_time.py --figure OUT.png    those curves, against minutes of two CPU cores
+    python experiments/equal_time.py --ship MODEL NAME [--names ...]   its generator to data/generators/NAME
+
+PACK: real faces at 64x64, as `ganlib data ARCHIVE PACK` makes them. BUDGETS has the minutes of two CPU cores that models
+get. They are converted to images at the rates measured, so that a run may be computed anywhere, and one that was resumed
+or shared its cores counts like any other. Runs are folders under data/runs/equal and resume. FD-lite: 10,000 samples
+without truncation against all real images (curves: 4,096). FD-labels: the same distance in the 256 features of a small
+network that learned the pack's own colours of hair and eyes, which no model has seen.
+"""
+import argparse
+import json
+import statistics
+import tempfile
+from pathlib import Path
+
+RESULTS = Path(__file__).with_suffix(".json")
+SAMPLES, CURVE_SAMPLES = 10_000, 4_096
+AUGMENT, PLAIN = "color,translation,cutout", dict(loss="bce", penalty="r1")
+MODELS = {  # name: (preset, its profile, what differs from it, what it is)
+    "dcgan": ("dcgan", None, {}, "the report's"),
+    "lsgan": ("lsgan", None, {}, "the report's, least squares"),
+    "dcgan-10k": ("dcgan-10k", None, {}, "AnimeCharacterDCGANGeneration's"),
+    "wgan-gp": ("wgan-gp", None, {}, "five critic steps, gradient penalty"),
+    "wgan-gp-ttur": ("wgan-gp-ttur", None, {}, "one critic step, at three times G's learning rate"),
+    "dcgan-cpu": ("dcgan", "cpu", {}, "the report's, half the channels, batches of 16, a faster D"),
+    "lsgan-cpu": ("lsgan", "cpu", {}, "dcgan-cpu with least squares"),
+    "dcgan-augmented": ("dcgan", None, dict(augment=AUGMENT), "the report's, with DiffAugment"),
+    "lsgan-augmented": ("lsgan", None, dict(augment=AUGMENT), "the report's, least squares, with DiffAugment"),
+    "stylegan": ("stylegan", "cpu", {}, "the report's, growing, 128 channels at most"),
+    "pairs": ("stylegan-fast", "cpu", {}, "16 channels at 64x64, batches of 16, relativistic pairs, R1 and R2"),
+    "narrow": ("stylegan-fast", "cpu", PLAIN, "the same with the non-saturating loss and R1"),
+    "wide": ("stylegan-fast", "cpu", PLAIN | dict(width=32, d_width=24), "that with 32 and 24 channels there"),
+    "full": ("stylegan-fast", "colab", dict(max_width=192), "64 channels at 64x64, batches of 32; trained on a GPU"),
+    "projected": ("stylegan-projected", "cpu", dict(batch=16), "D on frozen features of EfficientNet-Lite0"),
+}
+BUDGETS = {  # minutes: models
+    30: ("narrow", "wide", "pairs", "projected", "dcgan-cpu", "lsgan-cpu"),
+    90: ("dcgan", "lsgan", "dcgan-10k", "wgan-gp", "stylegan", "narrow", "pairs", "dcgan-cpu",
+         "wgan-gp-ttur", "dcgan-augmented", "lsgan-augmented"),
+}
+
+
+def config_of(name, **changes):
+    from ganlib.presets import preset
+    kind, profile, values, _ = MODELS[name]
+    return preset(kind, profile, **(values | changes))
+
+
+def load():
+    return json.loads(RESULTS.read_text()) if RESULTS.exists() else {"rates": {}, "rows": {}}
+
+
+def keep(found):
+    from ganlib.files import write_atomic
+    write_atomic(RESULTS, (json.dumps(found, indent=1) + "\n").encode())
+
+
+def phases(name):
+    """{images at which it begins: what makes a training begin there} of each phase of a model's schedule."""
+    from ganlib.training.schedule import steps_of
+    grow = {size: kimg for size, kimg in steps_of(config_of(name).grow).items() if size <= 64}
+
+    def begin_at(first):
+        return dict(grow=" ".join(f"{size}:{0 if size <= first else 1000}" for size in grow), fade_kimg=0)
+    return {0: begin_at(4)} | {round(1000 * kimg): begin_at(size) for size, kimg in grow.items()}
+
+
+def measure_rates(pack, names, rounds=3, seconds=20):
+    """Images/s of the training loop on two threads, the median of rounds in which all models take their turn."""
+    import torch
+
+    from ganlib.training.logs import read_log
+    from ganlib.training.loop import train
+    torch.set_num_threads(2)
+    found, rates = load(), {(name, at): [] for name in names for at in phases(name)}
+    for _ in range(rounds):
+        for (name, at), values in rates.items():
+            config = config_of(name, minutes=seconds / 60, images=0, log_images=320, frames=0, generators=0,
+                               **phases(name)[at])
+            with tempfile.TemporaryDirectory() as folder:
+                train(config, pack, folder, progress=False)
+                records, _ = read_log(folder)
+            late = records[len(records) // 3:]  # the first steps are slow
+            values.append(statistics.median(r["images_per_second"] for r in late))
+            print(f"{name:10} from {at:6,} images on: {values[-1]:6.1f} images/s", flush=True)
+    for (name, at), values in rates.items():
+        found["rates"].setdefault(name, {})[str(at)] = round(statistics.median(values), 1)
+    keep(found)
+
+
+def images_in(minutes, rates):
+    """How many images a model sees in so many minutes, in whole thousands; rates: {images: images/s from there on}."""
+    left, starts = 60 * minutes, [*map(int, rates)]
+    for start, end, rate in zip(starts, [*starts[1:], 10**9], rates.values()):
+        if left <= (end - start) / rate:
+            return round((start + left * rate) / 1000) * 1000
+        left -= (end - start) / rate
+
+
+def minutes_of(images, rates):
+    """How many minutes a model takes to see so many images: the inverse of `images_in`."""
+    starts = [*map(int, rates)]
+    return sum((min(end, images) - start) / rate / 60 for start, end, rate in zip(starts, [*starts[1:], 10**9], rates.values())
+               if images > start)
+
+
+def figure(out):
+    """The curves of all models as a PNG: FD-lite against minutes, both on logarithmic axes; the best point is marked.
+
+    The legend has the best value of each. Those of a second run of a model ("NAME, again") are dashed, and may begin late.
+    """
+    import matplotlib
+
+    from ganlib.files import write_atomic
+    from ganlib.images import encoded
+    from ganlib.view.curves import Figure
+    found, colors = load(), {}
+    axes = Figure(figsize=(9, 5), dpi=120, layout="constrained").subplots()
+    tab20 = matplotlib.colormaps["tab20"].colors  # dark and light in turn: here ten dark ones, then ten light ones
+    axes.set_prop_cycle(color=tab20[::2] + tab20[1::2])
+    best = {}
+    for key, points in found["curves"].items():
+        name = key.partition(", ")[0]
+        best[name] = min(best.get(name, 1e9), *(fd for _, fd in points))
+    for key, points in sorted(found["curves"].items(), key=lambda item: (", " in item[0], best[item[0].partition(", ")[0]])):
+        name, _, again = key.partition(", ")
+        x = [minutes_of(images, found["rates"][name]) for images, _ in points]
+        y = [fd for _, fd in points]
+        line, = axes.plot(x, y, "--" if again else "-", linewidth=1.5, color=colors.get(name),
+                          label=None if again else f"{best[name]:.0f}  {name}: {MODELS[name][3]}")
+        colors[name] = line.get_color()
+        if best[name] in y:
+            axes.plot(x[y.index(best[name])], best[name], "o", color=colors[name])
+    axes.axhline(found["rows"]["real"]["fd"], color="black", linestyle=":", label=f"{found['rows']['real']['fd']:.0f}  real images, half against half")
+    axes.set(xscale="log", yscale="log", xlim=(1, None), xlabel="minutes of training on two CPU cores",
+             ylabel=f"FD-lite of {CURVE_SAMPLES:,} samples (lower is better)")
+    axes.set_xticks([1, 3, 10, 30, 90], ["1", "3", "10", "30", "90"])
+    axes.set_yticks([10, 30, 100, 300, 1000], ["10", "30", "100", "300", "1,000"])
+    axes.minorticks_off(), axes.grid(alpha=0.3), axes.figure.legend(fontsize=8, loc="outside lower center", ncols=2)
+    write_atomic(out, encoded(axes.figure.savefig))
+
+
+def label_features(pack):
+    """The function from uint8 images (N, 64, 64, 3) to 256 features of a network that knows colours of hair and eyes."""
+    import torch
+    from torch import nn
+
+    from ganlib.files import data_dir
+    torch.manual_seed(0)
+    path, heads = data_dir() / "stats" / f"labels-{pack.hash}.pt", [len(names) for names in pack.attributes.values()]
+    widths = (3, 32, 64, 128, 256)
+    body = nn.Sequential(*(layer for a, b in zip(widths, widths[1:]) for layer in (
+        nn.Conv2d(a, b, 4, 2, 1, bias=False), nn.BatchNorm2d(b), nn.LeakyReLU(0.2))), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    net = nn.Sequential(body, nn.Dropout(0.3), nn.Linear(widths[-1], sum(heads)))
+
+    def tensor(images):
+        return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+    if path.exists():
+        net.load_state_dict(torch.load(path, weights_only=True))
+    else:
+        order, held, epochs = torch.randperm(len(pack)), 1_000, 12
+        x, y = tensor(pack.images), torch.from_numpy(pack.labels).long()
+        optimizer = torch.optim.AdamW(net.parameters(), 2e-3, weight_decay=0.05)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, epochs * -(-(len(pack) - held) // 64))
+        for _ in range(epochs):
+            net.train()
+            for batch in order[held:][torch.randperm(len(pack) - held)].split(64):
+                some = x[batch].flip(3) if torch.rand(()) < 0.5 else x[batch]
+                answers = net(some).split(heads, 1)
+                loss = sum(nn.functional.cross_entropy(a, y[batch, k], ignore_index=-1, label_smoothing=0.1)
+                           for k, a in enumerate(answers))
+                optimizer.zero_grad(), loss.backward(), optimizer.step(), schedule.step()
+        net.eval()
+        with torch.inference_mode():
+            answers = net(x[order[:held]]).split(heads, 1)
+        right = [(a.argmax(1) == y[order[:held], k]).float().mean().item() for k, a in enumerate(answers)]
+        print("label network on 1,000 held out:", ", ".join(f"{k} {r:.0%}" for k, r in zip(pack.attributes, right)))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(net.state_dict(), path)
+    body.eval()
+
+    def describe(images):
+        with torch.inference_mode():
+            return torch.cat([body(tensor(images[i:i + 256])) for i in range(0, len(images), 256)]).numpy()
+    return describe
+
+
+def measure(pack, name, run):
+    from ganlib.evaluation.distances import frechet
+    from ganlib.evaluation.features import statistics as gaussian
+    from ganlib.evaluation.table import evaluate
+    from ganlib.models.sampling import sample
+    from ganlib.models.store import load_generator
+    table, describe = evaluate(pack, {name: run}, n=SAMPLES, progress=False), label_features(pack)
+    faces = sample(load_generator(run), SAMPLES, seed=1)
+    labels = [frechet(gaussian(describe(a)), gaussian(describe(b)))
+              for a, b in ((pack.images[::2], pack.images[1::2]), (pack.images, faces))]
+    for row, value in zip(table.rows, labels):
+        row |= {"labels": value}
+    return [{k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()} for row in table.rows], table.about
+
+
+def measure_and_keep(pack, name, minutes, run):
+    (real, row), about = measure(pack, name, run)
+    found = load()
+    found["about"], found["rows"]["real"] = about, real
+    found["rows"][f"{name}, {minutes} minutes"] = row | {"minutes": minutes}
+    keep(found)
+    print(row, flush=True)
+
+
+def run_of(name):
+    from ganlib.files import data_dir
+    return data_dir() / "runs" / "equal" / name
+
+
+def train_all(pack, names):
+    """Train models to their budgets; (name, minutes, the generator kept there) of each."""
+    import shutil
+
+    from ganlib.training.loop import train
+    for minutes, those in BUDGETS.items():
+        for name in (n for n in names if n in those):
+            images, run = images_in(minutes, load()["rates"][name]), run_of(name)
+            kept = run / f"{minutes}-minutes.safetensors"
+            if not kept.exists():
+                print(f"{name}, {minutes} minutes: {images:,} images", flush=True)
+                config = config_of(name, images=images, minutes=0, frames=60, generators=16)
+                if train(config, pack, run).stopped != "budget":
+                    return
+                shutil.copy(run / "generator.safetensors", kept)
+            yield name, minutes, kept
+
+
+def run_all(pack, names):
+    from ganlib.data.packs import load_pack
+    pack = load_pack(pack)
+    for name, minutes, generator in train_all(pack, names):
+        if f"{name}, {minutes} minutes" not in load()["rows"]:
+            measure_and_keep(pack, name, minutes, generator)
+
+
+def measure_files(pack, paths):
+    """Rows of single generator files of runs, at the minutes that they stand for."""
+    from ganlib.data.packs import load_pack
+    from ganlib.models.store import load_generator
+    pack = load_pack(pack)
+    for path in map(Path, paths):
+        name = path.parent.parent.name if path.parent.name == "snapshots" else path.parent.name
+        minutes = round(minutes_of(int(load_generator(path).info["images"]), load()["rates"][name]))
+        measure_and_keep(pack, name, minutes, path)
+
+
+def curve(pack, name):
+    """[[images seen, FD-lite of CURVE_SAMPLES samples], ...] of a run's saved generators and its last."""
+    from ganlib.evaluation.distances import frechet
+    from ganlib.evaluation.features import DEVICE, features, real_statistics
+    from ganlib.evaluation.features import statistics as gaussian
+    from ganlib.models.sampling import sample
+    from ganlib.models.store import load_generator
+    run, points, real = run_of(name), {}, real_statistics(pack)[1]
+    for path in (*(run / "snapshots").glob("*.safetensors"), run / "generator.safetensors"):
+        G = load_generator(path, DEVICE)
+        faces = features(sample(G, CURVE_SAMPLES, seed=1), progress=False)
+        points[int(G.info["images"])] = round(frechet(real, gaussian(faces)), 1)
+    return sorted(points.items())
+
+
+def curves(pack, names):
+    from ganlib.data.packs import load_pack
+    pack = load_pack(pack)
+    for name in (n for n in names if run_of(n).exists()):
+        points, found = curve(pack, name), load()  # in this order: a row may be measured meanwhile
+        found.setdefault("curves", {})[name] = points
+        keep(found)
+        print(name, found["curves"][name], flush=True)
+
+
+CARD = """# {name}
+
+{what}: {params:.1f} million parameters, 64x64 pixels, the averaged weights of the generator in half precision.
+
+- Trained on {real:,} anime faces of 64x64 pixels (data hash `{data}`), {images:,} images seen, {minutes} minutes of
+  training time on {device}; two CPU cores take {cpu:.0f}, with nothing else running. The recipe is in `config.json`.
+{scores}
+{bad}
+- The pictures that it learned from are the work of their artists; what it draws is for research and play. It knows what was
+  in the set, mostly young women in a few styles, and nothing else.
+
+Faces of seed 1, not picked: `samples.png`.{more}
+"""
+
+
+def ship(model, name, bad, directions=()):
+    """A model's generator as data/generators/NAME: weights, config, directions, pictures, and a card that says what it is."""
+    import shutil
+    import textwrap
+
+    from ganlib.files import SHIPPED
+    from ganlib.images import grid
+    from ganlib.models.sampling import sample
+    from ganlib.models.store import load_generator, save_generator
+    from ganlib.play.directions import make_directions
+    from ganlib.training.logs import read_log
+    from ganlib.view.movies import gif
+    run, folder, found = run_of(model), SHIPPED / name, load()
+    G = load_generator(run)
+    images, seconds = int(G.info["images"]), float(G.info["train_seconds"])
+    folder.mkdir(parents=True, exist_ok=True)
+    save_generator(folder / "generator.safetensors", G, G.config, images, seconds, half=True)
+    shutil.copy(run / "config.json", folder)
+    grid(sample(load_generator(folder), 64, seed=1), columns=16).save(folder / "samples.png")
+    more = ""
+    if (run / "samples").exists():
+        gif(run, folder / "progress.gif", include_real=False)
+        more = " The training: `progress.gif`."
+    if hasattr(G, "mapping"):
+        make_directions(folder, directions)
+    device = [event["device"] for event in read_log(run)[1] if event["event"] == "start"][-1]
+    rows = [row for row in found["rows"].values() if row.get("images") == images and row["name"] == model]
+    scores = (f"FD-lite {rows[0]['fd']:.0f} ± {rows[0]['spread']['fd']:.1f} on 10,000 samples without truncation "
+              f"(real images, half against half: {found['rows']['real']['fd']:.1f}), KID x 1000 {1000 * rows[0]['kid']:.1f}, "
+              f"precision {rows[0]['precision']:.2f}, recall {rows[0]['recall']:.2f}, coverage {rows[0]['coverage']:.2f}, median gap of the "
+              f"irises' colours {rows[0]['eye_gap']:.0f} ({found['rows']['real']['eye_gap']:.0f}). FD-lite is not FID." if rows else
+              "Not measured at this point of its training.")
+    scores, bad = (textwrap.fill(text, 118, initial_indent="- ", subsequent_indent="  ")
+                   for text in (scores, f"What it is bad at: {bad}"))
+    (folder / "README.md").write_text(CARD.format(
+        name=name, what=f"Preset `{G.config.preset}`", params=sum(p.numel() for p in G.parameters()) / 1e6, scores=scores,
+        real=found["about"]["real"], data=G.config.data, images=images, bad=bad, more=more,
+        minutes=round(seconds / 60, 1 if seconds < 600 else None), cpu=minutes_of(images, found["rates"][model]),
+        device=f"one {device}" if device != "cpu" else "a shared CPU"))
+
+
+KEYS = ("images", "minutes", "fd", "kid", "precision", "recall", "density", "coverage", "eye_gap", "labels")
+
+
+def table(found):
+    """The Table of all rows, the best first; `of dcgan`: the part of its distance after the same minutes."""
+    from ganlib.evaluation.table import Table
+    rows = []
+    for key, row in sorted(found["rows"].items(), key=lambda item: item[1]["fd"]):
+        name, _, after = key.partition(", ")
+        other = found["rows"].get(f"dcgan, {after}")
+        rows.append({"name": f"{key}: {MODELS[name][3]}" if after else row["name"]} |
+                    ({"per second": [*found["rates"][name].values()][-1]} if name in found["rates"] else {}) |
+                    {k: row[k] for k in KEYS if k in row} | {"spread": row["spread"], "same": []} |
+                    ({"of dcgan": row["fd"] / other["fd"]} if other else {}))
+    return Table(rows, found["about"])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pack", nargs="?")
+    parser.add_argument("models", nargs="*", metavar="MODEL", help=", ".join(MODELS))
+    parser.add_argument("--rates", action="store_true")
+    parser.add_argument("--curves", action="store_true")
+    parser.add_argument("--measure", nargs="+", metavar="FILE", help="generators of runs that are not at their budget")
+    parser.add_argument("--figure", metavar="OUT.png")
+    parser.add_argument("--ship", nargs=2, metavar=("MODEL", "NAME"))
+    parser.add_argument("--bad", default="", help="for the card: what it is bad at")
+    parser.add_argument("--names", nargs="*", default=(), help="what its first directions do")
+    args = parser.parse_intermixed_args()
+    if args.figure:
+        return figure(args.figure)
+    if args.ship:
+        return ship(*args.ship, args.bad, args.names)
+    names = args.models or list(MODELS)
+    if args.pack and args.rates:
+        measure_rates(args.pack, names)
+    elif args.pack and args.measure:
+        measure_files(args.pack, args.measure)
+    elif args.pack and args.curves:
+        curves(args.pack, names)
+    elif args.pack:
+        run_all(args.pack, names)
+    print(table(load()) if load()["rows"] else "Nothing is measured yet.")
+
+
+if __name__ == "__main__":
+    main()

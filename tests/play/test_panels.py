@@ -1,0 +1,417 @@
+"""The panels without a browser: what they draw is what their settings say, and nothing ends in a traceback."""
+import asyncio
+import base64
+import io
+import shutil
+from datetime import datetime
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ganlib.errors import GanlibError
+from ganlib.models.build import build_networks
+from ganlib.models.sampling import generate, latents, styles
+from ganlib.models.store import load_generator, save_generator
+from ganlib.play.directions import (
+    HAIR_COLOURS,
+    character,
+    directions,
+    edit,
+    face_colours,
+    make_directions,
+    neighbours,
+    origin,
+)
+from ganlib.play.latent_files import load_latents
+from ganlib.play.panels.base import GeneratorMenu, opened
+from ganlib.play.panels.design import design_panel
+from ganlib.play.panels.directions import directions_panel
+from ganlib.play.panels.invert import invert_panel
+from ganlib.play.panels.mix import mix_panel
+from ganlib.play.panels.walk import walk_panel
+from ganlib.play.styles import mixing_sheet, slerp, swap
+from ganlib.presets import preset
+
+PANELS = walk_panel, mix_panel, directions_panel, design_panel, invert_panel
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """runs/faces, a style-based generator whose pictures differ, and runs/plain, a DCGAN; both untrained."""
+    folder = tmp_path_factory.mktemp("data")
+    small = dict(resolution=32, width=8, max_width=16, z_dim=16, w_dim=12, mapping_layers=2)
+    configs = {"faces": preset("stylegan-fast", **small), "plain": preset("dcgan", resolution=32, width=4)}
+    for name, config in configs.items():
+        torch.manual_seed(0)
+        G = build_networks(config)[0]
+        if name == "faces":
+            G.calibrate([latents(500, G.z_dim)])
+            for layer in G.layers:
+                torch.nn.init.constant_(layer.strength, 0.2)
+        (folder / "runs" / name).mkdir(parents=True)
+        save_generator(folder / "runs" / name / "generator.safetensors", G, config, images=5)
+    make_directions(folder / "runs" / "faces", ["hair length"], n=200)
+    return folder / "runs"
+
+
+@pytest.fixture(autouse=True)
+def data(runs, monkeypatch, tmp_path):
+    monkeypatch.setenv("GANLIB_DATA", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def G(runs):
+    return opened(runs / "faces")
+
+
+def shown(image):
+    with Image.open(io.BytesIO(image.value)) as file:
+        return np.asarray(file.convert("RGB"))
+
+
+def same(image, ws, G, noise="fixed"):
+    return np.array_equal(shown(image), generate(G, ws, noise=noise)[0])
+
+
+# faces and directions
+
+def test_directions_are_read_and_belong_to_their_generator(G, runs, tmp_path):
+    named, colours = directions(G)
+    assert [*named][:3] == ["hair length", "direction 2", "direction 3"] and len(named) == 10
+    assert colours.shape == (6, 12)
+    along = (styles(G, latents(1_000, 16))[:, 0] - G.w_avg) @ torch.stack([*named.values()]).T
+    length = torch.stack([*named.values()]).norm(dim=1)
+    assert torch.allclose(along.std(0) / length, length, rtol=1e-4)  # a step is a spread of w
+    other = load_generator(runs / "faces")
+    other.folder = tmp_path
+    with torch.no_grad():
+        other.w_avg.add_(1)
+    (tmp_path / "directions.safetensors").write_bytes((runs / "faces" / "directions.safetensors").read_bytes())
+    assert [*directions(other)[0]][0] == "direction 1"  # of other weights: found anew
+
+
+def test_a_face_from_its_settings(G):
+    named, colours = directions(G)
+    base = styles(G, latents(1, 16, 3), 0.7)
+    assert torch.equal(character(G, 3), base)
+    changes = {"hair length": 2.0, "eyes: blue – red": -1.5}
+    step = 2 * named["hair length"] - 1.5 * (10 * colours[3] - 10 * colours[5])
+    assert torch.allclose(character(G, 3, changes=changes), base + step, atol=1e-5)
+    now = torch.from_numpy(face_colours(generate(G, base))[0]).float()
+    step = 0.5 * (torch.tensor(HAIR_COLOURS["pink"]) - now[:3]) @ colours[:3]
+    assert torch.allclose(character(G, 3, hair="pink", hair_amount=0.5), base + step, atol=1e-4)
+
+
+def test_hold_the_rest(G):
+    named, colours = directions(G)
+    base = styles(G, latents(1, 16, 3), 0.7)
+    held = character(G, 3, changes={"hair: dark – light": 2.0}, hold=True)
+    assert torch.equal(held[:, :2], base[:, :2]) and not torch.equal(held[:, 2:], base[:, 2:])  # coarse: two layers
+    step = (character(G, 3, changes={"direction 2": 1.0}, hold=True) - base)[0, 0]
+    assert (step @ colours.T).abs().max() < 1e-4 * step.norm() * colours.norm() and step.norm() > 0
+
+
+def test_neighbours_keep_the_spread(G):
+    ws = styles(G, latents(1, 16, 3))
+    assert torch.allclose(neighbours(G, ws, 1, 0.0), ws.expand(6, -1, -1), atol=1e-6)
+    assert torch.allclose(neighbours(G, ws, 1, 1.0, 0.7), styles(G, latents(6, 16, 1), 0.7), atol=1e-5)
+    a, b = (x - G.w_avg for x in (ws, styles(G, latents(6, 16, 1))))
+    assert torch.allclose(neighbours(G, ws, 1, 0.6, 1.0), G.w_avg + 0.8 * a + 0.6 * b, atol=1e-5)
+    two = origin(G, 3, 1.0, [(1, 4, 0.6), (2, 0, 0.3)])
+    assert torch.equal(two, neighbours(G, neighbours(G, ws, 1, 0.6, 1.0)[4:5], 2, 0.3, 1.0)[:1])
+
+
+# panels
+
+def test_walk(G):
+    panel = walk_panel(G)
+    z = latents(1, 16, 3), latents(1, 16, 7), latents(1, 16, 12)
+    assert same(panel.image, styles(G, z[0], 0.7), G)
+    first = panel.image.value
+    panel.position.value = 75  # halfway on the second of two legs
+    assert same(panel.image, styles(G, slerp(z[1], z[2], 0.5), 0.7), G)
+    assert panel.text == "seeds 3 → 7 → 12; position 0.75; spherical path; psi 0.7; noise fixed"
+    panel.path.value = "straight"
+    assert same(panel.image, torch.lerp(*(styles(G, x, 0.7) for x in z[1:]), 0.5), G)
+    panel.groups["fine"].value = 0.2
+    assert same(panel.image, torch.lerp(*(styles(G, x, {"all": 0.7, "fine": 0.2}) for x in z[1:]), 0.5), G)
+    assert "psi coarse 0.7 middle 0.7 fine 0.2" in panel.text
+    panel.noise.value, panel.psi.value = "off", 1
+    assert same(panel.image, torch.lerp(*(styles(G, x) for x in z[1:]), 0.5), G, "off")
+    panel.reseed()
+    assert "noise fresh 2" in panel.text and same(panel.image, torch.lerp(*(styles(G, x) for x in z[1:]), 0.5), G, 2)
+    panel.seeds.value = "3, 3"
+    frames = panel.frames(slice(0, 3))  # one noise for the whole way: a standing face does not flicker
+    assert (frames == frames[0]).all()
+    panel.seeds.value, panel.path.value, panel.psi.value = "3, 7, 12", "spherical", 0.7
+    panel.noise.value, panel.position.value = "fixed", 0
+    assert panel.image.value == first  # the way back gives the same picture
+
+
+@pytest.mark.parametrize("seeds, message", [("3, x", "expected whole numbers"), ("3", "two or more"),
+                                            ("", "whole numbers")])
+def test_seeds_that_are_no_numbers(G, seeds, message):
+    panel = walk_panel(G)
+    before = panel.image.value
+    panel.seeds.value = seeds
+    assert message in panel.message.value and panel.image.value == before
+    assert message in panel._repr_mimebundle_()["text/plain"]
+    panel.seeds.value = "3, 7, 12"
+    assert panel.message.value == ""
+
+
+def test_exports(G, data, monkeypatch):
+    panel = walk_panel(G)
+    panel.export(".gif")
+    panel.export(".mp4")
+    files = data / "faces" / "walk-001.gif", data / "faces" / "walk-002.mp4"
+    with Image.open(files[0]) as file:
+        assert file.n_frames == 51 and file.size == (256, 256)
+    assert files[1].read_bytes()[4:8] == b"ftyp" and "walk-002.mp4" in panel.message.value
+    with monkeypatch.context() as patch:
+        patch.setattr("ganlib.view.movies.importlib.util.find_spec", lambda name: None)
+        panel.export(".mp4")
+    assert (data / "faces" / "walk-003.gif").is_file() and not [*data.glob("faces/walk-003.mp4")]
+    assert "imageio-ffmpeg" in panel.problem and "GIF instead" in panel.problem
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", "/nowhere/ffmpeg")
+    panel.export(".mp4")
+    assert (data / "faces" / "walk-004.gif").is_file() and "does not run here" in panel.problem
+
+
+def test_mix(G):
+    panel = mix_panel(G)
+    panel.click(0, 5), panel.click(1, 7)
+    assert panel.chosen == [[0, 3, 5], [8, 9, 10, 15]]
+    a, b = styles(G, latents(1, 16, 5), 0.7), styles(G, latents(1, 16, 15), 0.7)
+    assert panel.layers.value == (4, 8) and same(panel.result, swap(G, a, b, (4, 8)), G)
+    panel.layers.value = (0, 3)
+    assert same(panel.result, swap(G, a, b, (0, 3)), G)
+    table = np.asarray(mixing_sheet(G, [0, 3, 5], [8, 9, 10, 15], (0, 3), 0.7))
+    assert np.array_equal(shown(panel.table), table)
+    panel.click(0, 0), panel.click(1, 0), panel.click(1, 1), panel.click(1, 4)
+    assert panel.chosen == [[3, 5], [10, 15, 12]]
+    for i in (2, 7, 4, 4):
+        panel.click(1, i)
+    assert panel.chosen[1] == [12]  # one is always left
+    panel.turn(0)
+    assert same(panel.strips[0][2].children[0], styles(G, latents(1, 16, 10), 0.7), G)
+
+
+def test_directions_panel(G, data):
+    panel = directions_panel(G)
+    first = panel.image.value
+    panel.sliders["hair length"].value = 2
+    panel.sliders["hair: dark – light"].value = -1
+    assert same(panel.image, character(G, 3, changes={"hair length": 2.0, "hair: dark – light": -1.0}), G)
+    assert same(panel.before, character(G, 3), G)
+    assert torch.equal(eval(panel.text), panel.shown)  # the settings are code
+    panel.hold.value = True
+    assert torch.equal(eval(panel.text), panel.shown) and panel.text.endswith("hold=True)")
+    panel.hold.value = False
+    panel.reset()
+    assert panel.image.value == first and panel.text == "character(G, seed=3)"
+    panel.seed.value = "x"
+    assert "expected whole numbers" in panel.message.value
+    panel.save()  # what is on show, not what was refused
+    ws, settings = load_latents(data / "faces" / "directions-001.safetensors", G)
+    assert torch.equal(character(G, **settings), ws)
+    panel.another()
+    assert panel.message.value == "" and panel.image.value != first
+
+
+def test_design(G, data):
+    panel = design_panel(G)
+    first = panel.image.value
+    offered = panel.around[4].children[0].value
+    panel.take(4)
+    assert panel.image.value == offered != first  # the neighbour becomes the face
+    panel.controls["hair"].value = "blue"
+    panel.controls["hair_amount"].value = 0.5
+    panel.controls["hair_amount"].value = 0.7  # the moves of one slider are one step
+    assert torch.equal(eval(panel.text), panel.shown) and "hair_amount=0.7" in panel.text
+    assert torch.equal(panel.shown, character(G, 3, steps=[(1, 4, 0.4)], hair="blue", hair_amount=0.7))
+    panel.controls["hair_amount"].value = 0
+    assert torch.equal(eval(panel.text), panel.shown)
+    panel.controls["hair_amount"].value = 0.7
+    blue = panel.image.value
+    panel.controls["hair"].value, panel.controls["hair"].value = "pink", "green"  # a choice is a step each
+    panel.go(None)
+    assert panel.controls["hair"].value == "pink"
+    panel.go(None)
+    assert panel.image.value == blue
+    panel.keep()
+    panel.surprise()
+    assert panel.image.value != blue and panel.controls["hair"].value == "as it is"
+    panel.around[0].children[1].click()
+    panel.best[0].children[1].click()
+    assert panel.image.value == panel.best[0].children[0].value == blue
+    for _ in range(6):
+        panel.go(None)
+    assert panel.image.value == first and panel.undo.disabled
+    panel.go(None)  # nothing before it
+    before = panel.around[0].children[0].value
+    panel.others()
+    assert panel.around[0].children[0].value != before and panel.image.value == first
+
+
+def test_evolution_by_taste_goes_on(G):
+    panel = design_panel(G)
+    far = [(panel.shown - G.w_avg).norm().item()]
+    for _ in range(24):
+        offered = [shown(cell.children[0]).astype(int) for cell in panel.around]
+        panel.take(2)
+        assert np.abs(shown(panel.image) - offered[2]).max() <= 1  # computed by itself, which rounds otherwise
+        assert all(np.abs(shown(panel.around[2].children[0]) - image).mean() > 1 for image in offered)
+        far.append((panel.shown - G.w_avg).norm().item())
+    assert max(far) < 2.5 * np.median(far)  # a face as bold as the others, not one that fell apart
+    assert torch.equal(eval(panel.text), panel.shown)
+    sheet = panel.figure()  # with room for all of its settings
+    assert sheet.height > 520
+
+
+def test_the_face_that_was_clicked_is_taken(G):
+    panel = design_panel(G)
+    offered = panel.around[4].children[0].value
+    panel.soon = lambda work, *args, **more: None  # pictures follow later
+    panel.amount.value = 0.9
+    panel.take(4)
+    panel.draw()
+    assert panel.image.value == offered
+
+
+def test_misspelt_settings_are_refused(G):
+    for wrong in (dict(hair="purpl"), dict(eyes="gren"), dict(changes={"hair: dark": 1})):
+        with pytest.raises(GanlibError, match="There is no .* Did you mean"):
+            character(G, **wrong)
+
+
+def test_character_sheet_and_latent_file(G, data):
+    panel = design_panel(G)
+    panel.take(2)
+    panel.save()
+    with Image.open(data / "faces" / "character-001.png") as sheet:
+        pixels = np.asarray(sheet)
+    large = Image.fromarray(generate(G, panel.shown)[0]).resize((384, 384), Image.LANCZOS)
+    assert np.array_equal(pixels[16:400, 16:400], np.asarray(large))
+    assert tuple(pixels[300, 440]) == tuple(face_colours(generate(G, panel.shown))[0][:3].round())  # the chip of hair
+    ws, settings = load_latents(data / "faces" / "character-001.safetensors", G)
+    assert torch.equal(ws, panel.shown) and torch.equal(character(G, **settings), ws)
+
+
+def upload(panel, content):
+    panel.upload.value = [{"name": "x.png", "type": "image/png", "size": len(content), "content": memoryview(content),
+                           "last_modified": datetime.now()}]
+
+
+def test_invert(G, data):
+    panel = invert_panel(G, steps=3)
+    file = io.BytesIO()
+    Image.fromarray(generate(G, styles(G, latents(1, 16, 9), 0.7))[0]).resize((90, 90)).save(file, "png")
+    upload(panel, file.getvalue())
+    assert "move the sliders" in panel.message.value and panel.bar.value == 3
+    assert not torch.equal(panel.start, G.w_avg.expand_as(panel.start)) and same(panel.image, panel.start, G)
+    panel.sliders["hair length"].value = 1
+    assert same(panel.image, edit(G, panel.start, directions(G)[0]["hair length"], 1.0), G)
+    panel.save()
+    ws, settings = load_latents(data / "faces" / "found-001.safetensors", G)
+    assert torch.equal(ws, panel.shown) and (data / "faces" / "found-001.png").is_file()
+    assert settings == {"changes": {"hair length": 1.0}} and "load_latents('" in panel.message.value.replace("&#x27;", "'")
+    panel.start = None
+    upload(panel, file.getvalue())  # the same file again
+    assert panel.start is not None and "move the sliders" in panel.message.value
+
+
+@pytest.mark.parametrize("content, message", [(b"no picture", "not a picture"), (b"", "not a picture"),
+                                              (bytes(10_200_000), "10.2 MB; expected 10"), ("huge", "million pixels"),
+                                              ("tiny", "too-small: 3x3")])
+def test_uploads_that_are_no_pictures(G, content, message):
+    panel = invert_panel(G, steps=3)
+    if content == "huge":
+        file = io.BytesIO()
+        Image.new("1", (9_000, 9_000)).save(file, "png")
+        content = file.getvalue()
+    if content == "tiny":
+        file = io.BytesIO()
+        Image.new("RGB", (3, 3)).save(file, "png")
+        content = file.getvalue()
+    before = panel.image.value
+    upload(panel, content)
+    assert message in panel.message.value and panel.image.value == before
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_every_panel_without_styles_or_generator(panel, runs, tmp_path):
+    plain = panel(runs / "plain")
+    if panel is walk_panel:
+        plain.position.value = 50
+        z = slerp(latents(1, 100, 7), latents(1, 100, 12), 0.0)
+        assert np.array_equal(shown(plain.image), generate(plain.G, z)[0])
+        plain.export(".gif")
+    else:
+        assert "no styles" in plain.message.value and plain._repr_mimebundle_()["text/plain"] == plain.problem
+    (tmp_path / "empty").mkdir()
+    for source, words in (("nothing", "There is no run"), (tmp_path / "empty", "has no generator.safetensors")):
+        missing = panel(source)
+        assert words in missing.message.value and "stylegan-fast" in missing.message.value
+        assert "dcgan" in missing.message.value and len(missing.box.children) == 1
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_a_still_picture_where_widgets_cannot_run(panel, G):
+    made = panel(G)
+    bundle = made._repr_mimebundle_()
+    with Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))) as image:
+        assert image.width >= 100 and len(image.convert("RGB").getcolors(10**6)) > 20
+    assert bundle["text/plain"] == made.text
+    assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == made.box.model_id
+
+
+def test_models(runs, data, monkeypatch):
+    (data / "runs").symlink_to(runs)
+    monkeypatch.setenv("GANLIB_KEEP", str(data / "drive"))
+    shutil.copytree(runs / "plain", data / "drive" / "runs" / "kept")
+    choice = GeneratorMenu("nothing")
+    assert "runs/kept" in choice.menu.options
+    panels = [walk_panel(choice), design_panel(choice)]
+    assert "There is no run" in panels[0].problem
+    choice.menu.value = "runs/faces"
+    assert all(panel.ready and panel.problem == "" for panel in panels)
+    choice.folder.value = str(runs / "plain")
+    assert panels[0].ready and "no styles" in panels[1].problem
+    choice.folder.value = "nothing"
+    assert "There is no run" in panels[0].problem and choice.menu.value is None
+    choice.menu.value = "runs/faces"  # which it was before
+    assert panels[1].ready and choice.folder.value == ""
+    choice.folder.value = f" {runs / 'plain'} "
+    assert panels[0].ready
+    assert {"runs/faces", "runs/plain", "dcgan"} <= {*choice.menu.options}
+    assert "model_id" in choice._repr_mimebundle_()["application/vnd.jupyter.widget-view+json"]
+
+
+def test_an_unforeseen_error_is_a_sentence(G, monkeypatch):
+    panel = walk_panel(G)
+    monkeypatch.setattr("ganlib.play.panels.walk.generate", lambda *_, **__: 1 / 0)
+    panel.position.value = 3
+    assert "ZeroDivisionError" in panel.problem
+
+
+def test_while_a_slider_is_dragged_only_the_last_position_is_drawn(G):
+    panel, drawn = walk_panel(G), []
+    draw = panel.draw
+    panel.draw = lambda: (drawn.append(panel.position.value), draw())
+    panel.position.unobserve_all()
+    panel.watch(panel.position)
+
+    async def drag(pause):
+        for position in range(1, 41):
+            panel.position.value = position
+            await asyncio.sleep(pause)
+        await asyncio.sleep(0.1)
+
+    asyncio.run(drag(0))  # as they queue up in a busy kernel
+    assert drawn == [40] and "position 0.40" in panel.text
+    asyncio.run(drag(0.005))
+    assert drawn[-1] == 40 and 2 < len(drawn) < 30  # a slow hand sees pictures on the way

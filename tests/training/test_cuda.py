@@ -1,0 +1,84 @@
+"""What only a GPU can show: training, resuming, half precision, and that its pictures and measures are the CPU's."""
+import numpy as np
+import pytest
+import torch
+from helpers import make_pack, random_images, tiny
+
+from ganlib.data.batching import batches
+from ganlib.data.packs import load_pack
+from ganlib.evaluation.distances import frechet
+from ganlib.evaluation.features import features, statistics
+from ganlib.models.sampling import generate, latents, sample, styles
+from ganlib.models.store import load_generator
+from ganlib.play.styles import mix
+from ganlib.presets import preset
+from ganlib.training.logs import read_log
+from ganlib.training.loop import train
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that CUDA can use")
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cuda") / "pack"
+    make_pack(path)
+    return load_pack(path)
+
+
+def small(name, **changes):
+    return preset(name, "smoke", **(dict(images=256, batch=16, log_images=64, frames=2, generators=1, device="cuda",
+                                         precision="fp32") | changes))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+@pytest.mark.parametrize("name", ["dcgan", "wgan-gp", "stylegan", "stylegan-fast", "rpgan"])
+def test_presets_train_on_the_gpu_in_every_precision(name, precision, pack, tmp_path):
+    extra = dict(grow="8:0.05 16:0.1 32:0.15", fade_kimg=0.02, batches="") if name == "stylegan" else {}
+    run = train(small(name, precision=precision, **extra), pack, tmp_path / "run", progress=False)
+    assert run.images >= 256 and run.stopped == "budget"
+    records, _ = read_log(run.path)
+    assert all(np.isfinite([r["loss_g"], r["loss_d"]]).all() for r in records)
+    faces = sample(load_generator(run.path, "cuda"), 8)
+    assert faces.shape == (8, 32, 32, 3) and faces.std() > 0
+
+
+@pytest.mark.parametrize("name, precision", [("dcgan", "fp32"), ("stylegan-fast", "fp32"), ("dcgan", "fp16")])
+def test_a_resumed_run_is_as_near_to_an_uncut_one_as_that_is_to_itself(name, precision, pack, tmp_path):
+    def weights(leg, *budgets):
+        for images in budgets:
+            train(config.replace(images=images), pack, tmp_path / leg, progress=False)
+        return torch.cat([p.flatten() for p in load_generator(tmp_path / leg).parameters()])
+
+    config = small(name, precision=precision)  # GPUs add in another order each time
+    whole, again, legs = weights("whole", 256), weights("again", 256), weights("legs", 128, 256)
+    moved = (whole - weights("start", 16)).norm()
+    assert (legs - whole).norm() <= 3 * (again - whole).norm() + 1e-3 * moved
+
+
+def test_a_run_moves_from_the_cpu_to_the_gpu_and_back(pack, tmp_path):
+    config = tiny(images=64)
+    train(config, pack, tmp_path, progress=False)
+    train(config.replace(images=128, device="cuda"), pack, tmp_path, progress=False)
+    run = train(config.replace(images=160, device="cpu"), pack, tmp_path, progress=False)
+    assert run.images == 160 and run.stopped == "budget"
+
+
+def test_the_gpu_draws_the_cpus_pictures(pack, tmp_path):
+    run = train(small("stylegan-fast"), pack, tmp_path / "run", progress=False).path
+    cpu, gpu = load_generator(run), load_generator(run, "cuda")
+    z = latents(16, cpu.z_dim)
+    assert np.abs(generate(cpu, z).astype(int) - generate(gpu, z)).max() <= 2
+    tables = [mix(G, styles(G, z[:3]), styles(G, z[3:6]), noise=5) for G in (cpu, gpu)]
+    assert np.abs(tables[0].astype(int) - tables[1]).max() <= 2
+
+
+def test_batches_of_the_gpu_are_those_of_the_cpu(pack):
+    for (a, la), (b, lb), _ in zip(batches(pack, 16, 3), batches(pack, 16, 3, device="cuda"), range(9)):
+        assert torch.allclose(a, b.cpu(), atol=1e-6) and torch.equal(la, lb.cpu())
+
+
+def test_distances_of_the_gpu_are_those_of_the_cpu():
+    images = random_images(300, 64)
+    found = [features(images, device=device, progress=False) for device in ("cpu", "cuda")]
+    assert np.allclose(*found, rtol=1e-3, atol=1e-3)
+    assert frechet(*map(statistics, found)) < 0.01

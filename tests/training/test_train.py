@@ -1,0 +1,383 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from helpers import make_pack, tiny
+from safetensors.torch import load_file
+
+from ganlib.config import Config
+from ganlib.errors import GanlibError
+from ganlib.models.sampling import generate, latents, sample
+from ganlib.models.store import load_generator
+from ganlib.training.loop import _due, pick_device, train
+from ganlib.training.losses import LOSSES
+from ganlib.training.states import state_files
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory):
+    return make_pack(tmp_path_factory.mktemp("data") / "pack", 40)
+
+
+def records(run):
+    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+def test_a_run_leaves_the_files_of_the_contract(pack, tmp_path):
+    seen = []
+    result = train(tiny(), pack, tmp_path / "run", hook=seen.append, progress=False)
+    run = result.path
+    assert (result.images, result.stopped) == (160, "budget")
+    config = Config.load(run / "config.json")
+    assert config == tiny(data=pack.hash)
+    log = records(run)
+    assert [r.get("event") for r in log][0] == "start" and log[-1]["event"] == "stop"
+    steps = [r for r in log if "event" not in r]
+    assert steps == seen and steps[-1]["images"] == 160
+    assert {r["images"] for r in steps} >= {32, 64, 96, 128, 160}  # every log_images
+    for r in steps:
+        keys = {"images", "train_seconds", "loss_g", "loss_d", "d_real", "d_fake", "d_fake_g", "accuracy", "grad_g",
+                "grad_d", "images_per_second"}
+        assert keys <= r.keys() <= keys | {"diversity"}
+        assert 0 < r["d_real"] < 1 and 0 < r["d_fake"] < 1 and 0 <= r["accuracy"] <= 1 and r["grad_g"] > 0
+    assert [r["images"] for r in steps if "diversity" in r] == [48, 160]  # of the snapshots
+    assert log[0]["precision"] == "float32" and log[0]["engine"]["images"] == 160
+    assert sorted(p.name for p in (run / "samples").iterdir()) == [
+        "000000000.png", "000000048.png", "000000160.png", "real.png"]
+    assert [p.name for p in sorted((run / "snapshots").iterdir())] == [
+        "000000048.safetensors", "000000160.safetensors"]
+    assert [f.name for f in state_files(run)] == ["state-000000160.safetensors"]
+    images = sample(load_generator(run), 5)
+    assert images.shape == (5, 32, 32, 3) and images.dtype == np.uint8
+    assert images.std(axis=0).mean() > 0.1  # different latents, different pictures
+
+
+def states(run):
+    """Everything that decides how training goes on."""
+    return load_file(state_files(run)[0])
+
+
+def test_n_steps_and_n_more_are_two_n_bit_for_bit(pack, tmp_path):
+    train(tiny(images=320), pack, tmp_path / "whole", progress=False)
+    train(tiny(images=144), pack, tmp_path / "legs", progress=False)
+    train(tiny(images=320), pack, tmp_path / "legs", progress=False)
+    a, b = states(tmp_path / "whole"), states(tmp_path / "legs")
+    assert a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+    assert any(k.startswith("opt_d.0.exp_avg_sq") for k in a) and any(k.startswith("ema.") for k in a)
+    ga, gb = (load_file(tmp_path / r / "generator.safetensors") for r in ("whole", "legs"))
+    assert all(torch.equal(ga[k], gb[k]) for k in ga)
+    losses = [[(r["images"], r["loss_g"]) for r in records(tmp_path / run) if "event" not in r and r["images"] >= 192]
+              for run in ("whole", "legs")]
+    # records of the same stretch of images say the same
+    common = [i for i in range(1, len(losses[0])) if losses[0][i - 1:i + 1] == losses[1][i - 1:i + 1]]
+    assert common and losses[0][-1] == losses[1][-1]
+    assert len([r for r in records(tmp_path / "legs") if r.get("event") == "start"]) == 2
+
+
+def test_another_seed_is_another_run(pack, tmp_path):
+    for seed in (1, 2):
+        train(tiny(seed=seed, images=32), pack, tmp_path / str(seed), progress=False)
+    a, b = states(tmp_path / "1"), states(tmp_path / "2")
+    assert not torch.equal(a["g.to_rgb.weight"], b["g.to_rgb.weight"])
+
+
+def test_a_finished_run_is_left_as_it_is(pack, tmp_path):
+    train(tiny(), pack, tmp_path / "run", progress=False)
+    before = {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()}
+    assert train(tiny(), pack, tmp_path / "run", progress=False).images == 160
+    assert {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()} == before
+
+
+SCRIPT = """
+    import sys
+    sys.path.insert(0, {tests!r})
+    from helpers import tiny
+    from ganlib.training.loop import train
+    print(train(tiny(images={images}, checkpoint_minutes={every}, frames=8), {pack!r}, {run!r}))
+"""
+
+
+def start(pack, run, images, checkpoint_minutes=0.005):
+    script = SCRIPT.format(tests=str(Path(__file__).parent), images=images, every=checkpoint_minutes, pack=str(pack.path), run=str(run))
+    return subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+
+
+def wait_for_checkpoint(run, process):
+    for _ in range(600):
+        if state_files(run):
+            return
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.05)
+    raise AssertionError("no checkpoint after 30 seconds")
+
+
+def test_killed_and_resumed_equals_never_killed(pack, tmp_path):
+    process = start(pack, tmp_path / "killed", 10**9)
+    wait_for_checkpoint(tmp_path / "killed", process)
+    time.sleep(0.1)
+    process.kill()
+    process.wait()
+    at = int(state_files(tmp_path / "killed")[0].stem.split("-")[1])
+    # the log goes on past the checkpoint; a half-written line is what a kill can leave
+    with open(tmp_path / "killed" / "log.jsonl", "a") as log:
+        log.write(json.dumps({"images": at + 16, "loss_g": 99.0, "train_seconds": 1}) + '\n{"images": 1')
+    (tmp_path / "killed" / "samples" / f"{at + 16:09d}.png").write_bytes(b"late")
+    total = at + 320
+    for run in ("killed", "whole"):
+        process = start(pack, tmp_path / run, total)
+        out = process.communicate()[0]
+        assert process.returncode == 0 and f"{-(-total // 16) * 16:,} images" in out
+    a, b = states(tmp_path / "whole"), states(tmp_path / "killed")
+    assert all(torch.equal(a[k], b[k]) for k in a)
+    seen = [r["images"] for r in records(tmp_path / "killed")]
+    assert seen == sorted(seen) and 99.0 not in [r.get("loss_g") for r in records(tmp_path / "killed")]
+    assert (tmp_path / "killed" / "samples" / f"{at + 16:09d}.png").read_bytes() != b"late" \
+        if (tmp_path / "killed" / "samples" / f"{at + 16:09d}.png").exists() else True
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_stops_cleanly_with_a_checkpoint(pack, tmp_path, number):
+    run = tmp_path / "run"
+    process = start(pack, run, 10**9)
+    wait_for_checkpoint(run, process)
+    process.send_signal(number)
+    out = process.communicate(timeout=60)[0]
+    assert process.returncode == 0 and "the same call goes on from here" in out and "Traceback" not in out
+    last = records(run)[-1]
+    assert last["event"] == "stop" and last["reason"] == "interrupt"
+    assert state_files(run)[0].name == f"state-{last['images']:09d}.safetensors"
+
+
+def test_a_damaged_newest_state_costs_one_checkpoint_and_is_cleared_away(pack, tmp_path, capsys):
+    run = tmp_path / "run"
+    for images in (96, 160):
+        train(tiny(images=images, frames=6, generators=6), pack, run, progress=False)
+    newest = state_files(run)[0]
+    newest.write_bytes(newest.read_bytes()[:-100])
+    (run / ".state-000000176.safetensors.part").write_bytes(b"left by a kill")
+    train(tiny(images=128), pack, run, progress=False)
+    assert "falling back" in capsys.readouterr().out
+    assert [f.name for f in state_files(run)] == ["state-000000128.safetensors", "state-000000096.safetensors"]
+    assert max(r["images"] for r in records(run)) == 128
+    for folder in ("samples", "snapshots"):
+        assert max(int(p.stem) for p in (run / folder).iterdir() if p.stem.isdigit()) <= 128
+    assert not list(run.glob(".*.part"))
+
+
+def test_a_run_without_its_states_is_not_begun_anew(pack, tmp_path):
+    run = train(tiny(), pack, tmp_path / "run", progress=False).path
+    for file in state_files(run):
+        file.unlink()
+    before = {p: p.read_bytes() for p in run.rglob("*") if p.is_file()}
+    with pytest.raises(GanlibError, match="holds a generator but no state"):
+        train(tiny(images=320), pack, run, progress=False)
+    assert {p: p.read_bytes() for p in run.rglob("*") if p.is_file() and p.name != "config.json"} == {
+        p: b for p, b in before.items() if p.name != "config.json"}
+
+
+def test_a_generator_lost_to_a_kill_is_written_again(pack, tmp_path):
+    run = train(tiny(), pack, tmp_path / "run", progress=False).path
+    whole = load_file(run / "generator.safetensors")
+    (run / "generator.safetensors").unlink()
+    train(tiny(), pack, run, progress=False)
+    assert all(torch.equal(v, whole[k]) for k, v in load_file(run / "generator.safetensors").items())
+
+
+def test_two_trainings_in_one_folder(pack, tmp_path):
+    def again(record):
+        with pytest.raises(GanlibError, match="Another training runs in"):
+            train(tiny(images=64), pack, tmp_path / "run", progress=False)
+        again.tried = True
+
+    train(tiny(images=64), pack, tmp_path / "run", hook=again, progress=False)
+    assert again.tried
+
+
+def test_nan_weights_stop_the_run_before_anything_is_saved(pack, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    train(tiny(images=64), pack, run, progress=False)
+    good = (run / "generator.safetensors").read_bytes()
+    monkeypatch.setattr("ganlib.training.loop.not_finite", lambda tensors: "layers.0.weight")
+    with pytest.raises(GanlibError, match="layers.0.weight.*last good checkpoint is state-000000064.*Lower lr_g"):
+        train(tiny(images=160), pack, run, progress=False)
+    assert (run / "generator.safetensors").read_bytes() == good
+
+
+def test_no_space_for_samples_or_log_is_one_error(pack, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    train(tiny(images=64), pack, run, progress=False)
+    monkeypatch.setattr("ganlib.training.loop.open", lambda *a: (_ for _ in ()).throw(OSError(28, "No space left on device")),
+                        raising=False)
+    with pytest.raises(GanlibError, match="No space left.*last checkpoint"):
+        train(tiny(images=160), pack, run, progress=False)
+    monkeypatch.undo()
+    assert train(tiny(images=160), pack, run, progress=False).images == 160
+
+
+def test_signatures_are_ready_for_labels():
+    from ganlib.models.build import build_networks
+    G, D = build_networks(tiny())
+    labels = torch.zeros(2, 1, dtype=torch.long)
+    assert D(G(torch.randn(2, 8), labels), labels).shape == (2,)
+
+
+def test_the_signal_handlers_are_given_back(pack, tmp_path):
+    before = signal.getsignal(signal.SIGINT)
+    train(tiny(images=16), pack, tmp_path / "run", progress=False)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_minutes_count_training_time_over_all_legs(pack, tmp_path):
+    first = train(tiny(images=0, minutes=0.02), pack, tmp_path / "run", progress=False)
+    assert 1.2 <= first.train_seconds < 2.5
+    second = train(tiny(images=0, minutes=0.04), pack, tmp_path / "run", progress=False)
+    assert 2.4 <= second.train_seconds < 3.7 and second.images > first.images
+
+
+def test_another_recipe_is_refused_and_the_difference_told(pack, tmp_path):
+    train(tiny(images=16), pack, tmp_path / "run", progress=False)
+    before = {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()}
+    with pytest.raises(GanlibError, match=r"lr_g: 0.0005 there, 0.001 now.*Name another folder"):
+        train(tiny(images=32, lr_g=0.001), pack, tmp_path / "run", progress=False)
+    other = make_pack(tmp_path / "other", 40, seed=9)
+    with pytest.raises(GanlibError, match="data: "):
+        train(tiny(images=32), other, tmp_path / "run", progress=False)
+    assert {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()} == before
+
+
+def test_bad_input(pack, tmp_path):
+    with pytest.raises(GanlibError, match="no budget"):
+        train(tiny(images=0), pack, tmp_path / "run")
+    with pytest.raises(GanlibError, match="32x32 images and the networks are for 64"):
+        train(tiny(resolution=64), pack, tmp_path / "run")
+    with pytest.raises(GanlibError, match="does not exist"):
+        train(tiny(), tmp_path / "nothing", tmp_path / "run")
+    with pytest.raises(GanlibError, match="device='cudda'"):
+        train(tiny(device="cudda"), pack, tmp_path / "run")
+    with pytest.raises(GanlibError, match="needs a GPU"):
+        train(tiny(precision="fp16"), pack, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "text").write_text("x")
+    with pytest.raises(GanlibError, match="is not a run"):
+        train(tiny(), pack, tmp_path / "thesis")
+
+
+def test_losses_that_are_not_finite_stop_the_run(pack, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    train(tiny(images=64), pack, run, progress=False)
+    good = state_files(run)[0]
+    d, g = LOSSES["bce"]
+    monkeypatch.setitem(LOSSES, "bce", (d, lambda *a: g(*a) * float("nan")))
+    with pytest.raises(GanlibError, match=rf"loss_g.* is NaN.*{good.name}.*Lower lr_g"):
+        train(tiny(images=160), pack, run, progress=False)
+    assert state_files(run) == [good]
+    monkeypatch.undo()
+    assert train(tiny(images=160), pack, run, progress=False).images == 160
+
+
+def test_a_full_disk_stops_with_one_error_and_the_last_state(pack, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    train(tiny(images=64), pack, run, progress=False)
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(GanlibError, match="no space left"):
+        train(tiny(images=160), pack, run, progress=False)
+    monkeypatch.undo()
+    assert [f.name for f in state_files(run)] == ["state-000000064.safetensors"]
+    assert train(tiny(images=160), pack, run, progress=False).images == 160
+
+
+def test_ema_is_the_average_of_the_weights(pack, tmp_path):
+    # with no averaging the averaged generator is the raw one; with a long half-life it lags behind
+    train(tiny(ema_kimg=0), pack, tmp_path / "raw", progress=False)
+    s = states(tmp_path / "raw")
+    assert torch.equal(s["ema.to_rgb.weight"], s["g.to_rgb.weight"])
+    train(tiny(ema_kimg=100, ema_rampup=100), pack, tmp_path / "long", progress=False)
+    s = states(tmp_path / "long")
+    assert not torch.equal(s["ema.to_rgb.weight"], s["g.to_rgb.weight"])
+
+
+def test_ema_formula(pack, tmp_path):
+    config = tiny(images=48, log_images=1, ema_kimg=0.05, ema_rampup=100)
+    run = tmp_path / "run"
+    from ganlib.models.build import build_networks
+    average = build_networks(config)[0].to_rgb.weight.detach().clone()
+    for images in (16, 32, 48):
+        train(config.replace(images=images), pack, run, progress=False)
+        average = average.lerp(states(run)["g.to_rgb.weight"], 1 - 0.5 ** (16 / 50))
+    assert torch.allclose(states(run)["ema.to_rgb.weight"], average, atol=1e-7)
+
+
+def test_batch_norm_of_the_averaged_generator_is_estimated_anew(pack, tmp_path):
+    run = train(tiny(), pack, tmp_path / "run", progress=False).path
+    G = load_generator(run)
+    norm, inputs = G.layers[0][1], []
+    norm.register_forward_pre_hook(lambda m, x: inputs.append(x[0]))
+    generate(G, latents(1024, 8, tiny().seed + 1))
+    x = torch.cat(inputs)
+    assert torch.allclose(norm.running_mean, x.mean((0, 2, 3)), atol=1e-4)
+    assert torch.allclose(norm.running_var, x.var((0, 2, 3)), rtol=0.05)
+
+
+def test_order_of_the_updates_is_part_of_the_recipe(pack, tmp_path):
+    for first in ("g", "d"):
+        train(tiny(first=first, images=64), pack, tmp_path / first, progress=False)
+    assert not torch.equal(states(tmp_path / "g")["g.to_rgb.weight"], states(tmp_path / "d")["g.to_rgb.weight"])
+
+
+def test_training_learns_the_mean_colours(tmp_path):
+    """A DCGAN that works gets near the brightness of its data within a few hundred images."""
+    from helpers import make_report
+
+    from ganlib.data.packs import pack as write
+    images = np.zeros((32, 32, 32, 3), np.uint8)
+    images[:, :16], images[:, 16:] = (250, 60, 60), (60, 60, 250)
+    images += np.random.default_rng(0).integers(0, 6, images.shape, np.uint8)
+    p = write(make_report(images), tmp_path / "p")
+    run = train(tiny(images=12_800, width=8, lr_g=0.001, lr_d=0.0004), p, tmp_path / "run", progress=False).path
+    out = sample(load_generator(run), 64).astype(float)
+    top, bottom = out[:, 4:12].mean((0, 1, 2)), out[:, 20:28].mean((0, 1, 2))
+    assert top[0] > top[2] + 80 and bottom[2] > bottom[0] + 80
+
+
+def test_sampling_is_the_same_for_every_batch_size_and_n(pack, tmp_path):
+    G = load_generator(train(tiny(images=32), pack, tmp_path / "run", progress=False).path)
+    assert torch.equal(latents(70, 8, 5)[:3], latents(3, 8, 5))
+    assert not torch.equal(latents(3, 8, 5), latents(3, 8, 6))
+    a, b = generate(G, latents(70, 8), batch=64), generate(G, latents(70, 8), batch=7)
+    assert np.abs(a.astype(int) - b).max() <= 1
+
+
+def test_due_moments():
+    share = np.linspace(0, 1, 10_001)
+    due = [i for i in range(1, len(share)) if _due(share[i - 1], share[i], 10)]
+    assert len(due) == 10 and due[-1] == 10_000
+    assert np.allclose(share[due], [(k / 10) ** 2 for k in range(1, 11)], atol=2e-4)
+
+
+def test_device_and_precision(monkeypatch):
+    assert pick_device("cpu", "fp32") == (torch.device("cpu"), torch.float32)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    assert pick_device("cpu")[1] == torch.bfloat16
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    assert pick_device("cpu")[1] == torch.float32
+    # GPUs are decided by compute capability: a T4 (7.5) says that it supports bf16 and only emulates it
+    monkeypatch.setattr(torch, "empty", lambda *a, **k: None)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *a: True)
+    for capability, dtype in (((7, 5), torch.float16), ((8, 0), torch.bfloat16), ((9, 0), torch.bfloat16)):
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *a, c=capability: c)
+        assert pick_device("cuda")[1] == dtype
