@@ -106,7 +106,7 @@ SCRIPT = """
 
 
 def start(pack, run, images, checkpoint_minutes=0.005):
-    script = SCRIPT.format(tests=str(Path(__file__).parent), images=images, every=checkpoint_minutes, pack=str(pack.path), run=str(run))
+    script = SCRIPT.format(tests=str(Path(__file__).parents[1]), images=images, every=checkpoint_minutes, pack=str(pack.path), run=str(run))
     return subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
 
