@@ -60,6 +60,8 @@ class DCGANGenerator(nn.Module):
     sigmoid, stretched to [-1, 1], in the place of tanh. `c` is for models with labels.
     """
 
+    has_styles = False
+
     def __init__(self, resolution=64, widths=(512, 256, 128, 64), z_dim=100, activation="relu", residual=False,
                  values="-1..1"):
         super().__init__()

@@ -37,6 +37,8 @@ class StyleGenerator(nn.Module):
     clamps them), without a random draw; noise: L tensors (1 or B, 1, r, r) as of `new_noise`, None: the fixed noise.
     """
 
+    has_styles = True
+
     def __init__(self, resolution, sizes, z_dim, w_dim, mapping_layers, mixing):
         super().__init__()
         self.resolution, self.z_dim, self.w_dim, self.mixing = resolution, z_dim, w_dim, mixing
