@@ -29,3 +29,7 @@ bench: setup  ## the measurements that the README quotes
 
 faults: setup  ## kill a training again and again, and compare it with one that was left alone
 	$(BIN)/python -m pytest tests/faults
+
+clean:  ## what the targets above left behind, but for data/: packs, runs and exports stay
+	rm -rf .venv build dist tests/output .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
