@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import GanlibError, did_you_mean
+from .models.dcgan import RESOLUTIONS
 from .training.schedule import steps_of
 
 REPORT_EPOCH = 21_551  # images in the Kaggle set that the report trains on: one of its epochs
-RESOLUTIONS = (28, 32, 64, 128, 256)
 CHOICES = {
     "model": ("dcgan", "stylegan", "stylegan-fast", "stylegan-projected"),
     "g_act": ("relu", "leaky_relu"),

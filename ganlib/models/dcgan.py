@@ -4,9 +4,12 @@ import math
 import torch
 from torch import nn
 
-from ..config import RESOLUTIONS
 from ..errors import GanlibError
 
+RESOLUTIONS = (28, 32, 64, 128, 256)  # pixels, height and width
+ACTIVATIONS = {"relu": lambda: nn.ReLU(inplace=True), "leaky_relu": lambda: nn.LeakyReLU(0.2, inplace=True)}
+# G's last layer: the factor of what goes into tanh, since 2 sigmoid(a) - 1 = tanh(a / 2)
+VALUES = {"-1..1": 1, "0..1": 0.5}
 NORMS = {"batch": nn.BatchNorm2d, "layer": lambda c: nn.GroupNorm(1, c),
          "instance": lambda c: nn.InstanceNorm2d(c, affine=True), "none": lambda c: nn.Identity()}
 
@@ -57,7 +60,7 @@ class DCGANGenerator(nn.Module):
     """z (B, z_dim) ~ N(0, 1) to images (B, 3, R, R) in [-1, 1]: strided transposed convolutions.
 
     widths: channels from 4x4 up, as `widths()` gives them; activation: "relu" or "leaky_relu"; values="0..1" ends in a
-    sigmoid, stretched to [-1, 1], in the place of tanh. `c` is for models with labels.
+    sigmoid, stretched to [-1, 1], in the place of tanh. `c` is for models with labels, `dice` for those that draw.
     """
 
     has_styles = False
@@ -66,11 +69,11 @@ class DCGANGenerator(nn.Module):
                  values="-1..1"):
         super().__init__()
         self.z_dim, self.resolution = z_dim, resolution
-        self.slope = 0.5 if values == "0..1" else 1  # 2 sigmoid(a) - 1 = tanh(a / 2)
+        self.slope = VALUES[values]
         kernels, up = _kernels(resolution, widths, residual), nn.ConvTranspose2d
 
         def block(c_in, c_out, kernel, stride=2, padding=1, conv=nn.Conv2d):
-            act = nn.ReLU(inplace=True) if activation == "relu" else nn.LeakyReLU(0.2, inplace=True)
+            act = ACTIVATIONS[activation]()
             return conv(c_in, c_out, kernel, stride, padding, bias=False), nn.BatchNorm2d(c_out), act
 
         layers = [nn.Sequential(*block(z_dim, widths[0], kernels[0], 1, 0, up))]  # (B, z_dim, 1, 1) -> (B, C, 4, 4)
@@ -83,7 +86,7 @@ class DCGANGenerator(nn.Module):
         self.to_rgb = nn.ConvTranspose2d(widths[-1], 3, kernels[-1], 2, 1, bias=False)
         self.apply(_init)
 
-    def forward(self, z, c=None):
+    def forward(self, z, c=None, dice=None):
         x = self.layers(z[:, :, None, None])
         with torch.autocast(x.device.type, enabled=False):  # the last layer stays in fp32
             return torch.tanh(self.slope * self.to_rgb(x.float()))

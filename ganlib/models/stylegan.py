@@ -54,9 +54,10 @@ class StyleGenerator(nn.Module):
         """z (B, z_dim) to w (B, w_dim), in fp32; z is normalised to length sqrt(z_dim) first."""
         return self.map(z.float() * (z.float().square().mean(1, keepdim=True) + 1e-8).rsqrt())
 
-    def new_noise(self, batch):
-        """Fresh N(0, 1) noise: L tensors (batch, 1, r, r), drawn from torch's global generator."""
-        return [torch.randn(batch, 1, r, r, device=self.w_avg.device) for r in self.sizes for _ in range(2)]
+    def new_noise(self, batch, dice=None):
+        """Fresh N(0, 1) noise: L tensors (batch, 1, r, r), drawn from `dice` (None: torch's global generator)."""
+        return [torch.randn(batch, 1, r, r, device=self.w_avg.device, generator=dice)
+                for r in self.sizes for _ in range(2)]
 
     def fixed_noise(self):
         return [getattr(self, f"noise_{i}") for i in range(self.num_layers)]
@@ -77,16 +78,19 @@ class StyleGenerator(nn.Module):
         """Set w_avg to the mean of mapping(z) over a list of batches of z."""
         self.w_avg.copy_(torch.cat([self.mapping(z) for z in zs]).mean(0))
 
-    def forward(self, z, c=None):
-        """In train mode with fresh noise, and two latents per image with probability `mixing`; else neither."""
+    def forward(self, z, c=None, dice=None):
+        """In train mode with fresh noise, and two latents per image with probability `mixing`; else neither.
+
+        What is drawn comes from `dice`, a torch.Generator of the device (None: torch's global one).
+        """
         w = self.mapping(z, c)
         if not self.training:
             return self.synthesis(w[:, None].repeat(1, self.num_layers, 1))
-        draw = dict(size=(len(z), 1), device=z.device)
+        draw = dict(size=(len(z), 1), device=z.device, generator=dice)
         crossover = torch.randint(1, 2 * self.stage + 2, **draw)  # among the layers in use
         crossover = torch.where(torch.rand(**draw) < self.mixing, crossover, self.num_layers)
-        ws = self._mix(w, self.mapping(torch.randn_like(z), c), crossover)
-        return self.synthesis(ws, self.new_noise(len(z)))
+        ws = self._mix(w, self.mapping(torch.empty_like(z).normal_(generator=dice), c), crossover)
+        return self.synthesis(ws, self.new_noise(len(z), dice))
 
 
 class AdaINLayer(nn.Module):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from ganlib.config import RESOLUTIONS
+from ganlib.models.dcgan import RESOLUTIONS
 from ganlib.errors import GanlibError
 from ganlib.models.build import build_networks
 from ganlib.models.dcgan import NORMS, DCGANDiscriminator, DCGANGenerator, widths
