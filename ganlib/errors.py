@@ -1,5 +1,19 @@
-"""The one exception that ganlib raises for input a user can mend, and the check for space on a disk."""
+"""The one exception that ganlib raises for input a user can mend, and how its words are found."""
+import contextlib
 import difflib
+import errno
+
+# Other names that people know these losses by
+ALSO_CALLED = {
+    "gan": "minimax",
+    "cross-entropy": "bce",
+    "lsgan": "mse",
+    "least squares": "mse",
+    "wgan": "wasserstein",
+}
+# How torch, oneDNN and C++ say that there is no memory left, each in a RuntimeError
+NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory", "bad_alloc",
+             "could not create a memory", "could not create a primitive")
 
 
 class GanlibError(Exception):
@@ -12,11 +26,33 @@ class GanlibError(Exception):
     def _render_traceback_(self):  # IPython's hook for how an exception is displayed
         return [f"{type(self).__name__}: {self}"]
 
-ALSO = {"gan": "minimax", "cross-entropy": "bce", "lsgan": "mse", "least squares": "mse", "wgan": "wasserstein"}  # names of losses
-
 
 def did_you_mean(word, known):
     """' Did you mean ...?' for an unknown word, and the list of what there is."""
     word = str(word).lower()
-    close = [ALSO[word]] if ALSO.get(word) in known else difflib.get_close_matches(word, known, n=1, cutoff=0.4)
-    return (f" Did you mean {close[0]!r}?" if close else "") + f" Known: {', '.join(sorted(known))}."
+    if ALSO_CALLED.get(word) in known:
+        close = [ALSO_CALLED[word]]
+    else:
+        close = difflib.get_close_matches(word, known, n=1, cutoff=0.4)
+    guess = f" Did you mean {close[0]!r}?" if close else ""
+    return f"{guess} Known: {', '.join(sorted(known))}."
+
+
+@contextlib.contextmanager
+def memory_advice(advice):
+    """Turn an error of a CPU or GPU that is out of memory into a GanlibError that ends with `advice`.
+
+    advice: what to lower, as a sentence. Other errors pass unchanged.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError, OSError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        raise GanlibError(f"Out of memory. {advice}") from error
+
+
+def _is_out_of_memory(error):
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in NO_MEMORY)
