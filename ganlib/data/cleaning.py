@@ -15,6 +15,7 @@ from .decoding import decode, image_files
 from .detector import find_bad_crops
 from .duplicates import find_duplicates
 from .labels import read_labels
+from .origins import origin
 
 REASONS = {  # in the order in which a file is tested
     "empty": "no bytes",
@@ -78,6 +79,7 @@ def clean(folder, size=64, fit="crop", labels=None, faces="auto", progress=True)
     if size < 8:
         raise GanlibError(f"size={size}: expected pixels, such as 64.")
     files = image_files(folder)
+    made_from = origin(folder)  # before the work: what changes meanwhile is another origin
     labels = labels or next(folder.glob("labels.csv"), None)
     attributes, known = read_labels(labels, files) if labels else ({}, {})
     rows = [Row(file, labels={k: known.get(file, {}).get(k) for k in attributes}) for file in files]
@@ -97,6 +99,7 @@ def clean(folder, size=64, fit="crop", labels=None, faces="auto", progress=True)
     find_duplicates([row for row in rows if not row.reason], images, progress)
     method = find_bad_crops([row for row in rows if not row.reason], images, faces, progress)
     settings = {"size": size, "fit": fit, "faces": method, "folder": folder.name, "labels": ", ".join(attributes)}
+    settings |= made_from  # a pack keeps it
     if lost := len(known.keys() - set(files)):
         settings["labels"] += f"; {lost:,} rows name no file"
     return Report(rows, images, attributes, settings, scratch)

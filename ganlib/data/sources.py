@@ -18,9 +18,8 @@ from ..files import data_dir
 from . import synthetic
 from .archives import BadArchive, unpack
 from .decoding import WAYS, image_files
+from .origins import MARKER, marker
 from .synthetic import draw_set
-
-MARKER = ".ganlib-fetch.json"  # in every folder that fetch filled: from what
 
 
 def fetch(source, dest=None, *, n=4000, size=64, progress=True):
@@ -32,8 +31,26 @@ def fetch(source, dest=None, *, n=4000, size=64, progress=True):
     "synthetic"          `n` drawn faces of `size`×`size` pixels in faces/, a few files with known faults in
                          spoiled/, and labels.csv (file,hair,eyes): all a function of (n, size)
 
-    `dest` defaults to data_dir()/raw/<name>. It appears complete or not at all, is used again by the next call,
-    and is never replaced: remove it to fetch anew. Raises GanlibError."""
+    `dest` defaults to a folder of its own under data_dir()/raw. It appears complete or not at all, is used again
+    by the next call, and is never replaced: remove it to fetch anew. Raises GanlibError."""
+    name, identity = identify(source, n, size)
+    if source == "synthetic":
+        return _into(dest, name, identity, partial(draw_set, n, size, progress))
+    if identity["source"].startswith("kaggle:"):
+        return _into(dest, name, identity, partial(_from_kaggle, str(source)[len("kaggle:"):], progress))
+    path = Path(os.path.expanduser(source))
+    if name is None:
+        image_files(path)
+        return path
+    return _into(dest, name, identity, partial(unpack, path, progress))
+
+
+def identify(source, n=4000, size=64):
+    """(name of its folder under data_dir()/raw, identity) of a source, as `fetch` takes them. Nothing is fetched.
+
+    identity: {"source": ..., ...}, what tells it from other sources and from what it was before: it goes into
+    the folder. A folder of pictures is used where it lies: its name is None. Raises GanlibError.
+    """
     if not isinstance(source, (str, Path)) or not str(source).strip() or source == Path():
         raise GanlibError(f"No source of images given (got {source!r}): expected {WAYS}.")
     if source == "synthetic":
@@ -42,23 +59,35 @@ def fetch(source, dest=None, *, n=4000, size=64, progress=True):
         synthetic.face(0, size=size)  # refuses a bad size
         code = hashlib.sha256(Path(synthetic.__file__).read_bytes()).hexdigest()[:8]  # new code draws new faces
         identity = {"source": source, "n": n, "size": int(size), "code": code}
-        return _into(dest, f"synthetic-{n}x{size}-{code}", identity, partial(draw_set, n, size, progress))
+        return f"synthetic-{n}x{size}-{code}", identity
     if str(source).lower().startswith("kaggle:"):
-        dataset = re.fullmatch(r"kaggle:([\w-]+/([\w-]+)(?:/\d+)?)", str(source), re.I)
+        dataset = re.fullmatch(r"kaggle:[\w-]+/([\w-]+)(?:/\d+)?", str(source), re.I)
         if not dataset:
             raise GanlibError(f'"{source}" names no Kaggle data set: expected "kaggle:owner/name", the end '
                               'of its page\'s address, for example "kaggle:soumikrakshit/anime-faces".')
-        fill = partial(_from_kaggle, dataset[1], progress)
-        return _into(dest, dataset[2], {"source": str(source).lower()}, fill)
+        return dataset[1], {"source": str(source).lower()}
     path = Path(os.path.expanduser(source))
     if os.path.isdir(path):
-        image_files(path)
-        return path
+        return None, {"source": str(path.resolve())}
     if not os.path.isfile(path):
         raise GanlibError(f"{path} not found{_hint(path)}. Expected {WAYS}.")
     identity = {"source": str(path.resolve()), "size": path.stat().st_size, "mtime_ns": path.stat().st_mtime_ns}
     name = re.sub(r"\.(zip|tar|tgz|tbz2?|txz|tar\.\w+)$", "", path.name, flags=re.I) or "archive"
-    return _into(dest, name, identity, partial(unpack, path, progress))
+    return name, identity
+
+
+def raw_folder(name, identity):
+    """The folder under data_dir()/raw for what `identify` told of a source.
+
+    It is called by the name alone, unless that folder holds something else: another archive or Kaggle set of
+    the same name, or this one as it was before. Then a digest of the identity is added.
+    """
+    folder = data_dir() / "raw" / name
+    found = marker(folder)
+    if found is None or identity.items() <= found.items():
+        return folder
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
+    return folder.with_name(f"{name}-{digest}")
 
 
 def _hint(path):
@@ -73,14 +102,14 @@ def _hint(path):
 
 def _into(dest, name, identity, fill):
     """Make the folder `dest` of what `fill(folder)` writes, or nothing; `identity` recognises it later."""
-    dest = data_dir() / "raw" / name if dest is None else Path(dest).expanduser()
+    dest = raw_folder(name, identity) if dest is None else Path(dest).expanduser()
     real = dest.resolve()
-    new, marker = real.with_name(f".{real.name}.new"), real / MARKER
+    new = real.with_name(f".{real.name}.new")
     try:
         real.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(real.with_name(f".{real.name}.lock")):  # let go by the system when a process dies
             if real.exists() and not (real.is_dir() and not any(real.iterdir())):
-                found = json.loads(marker.read_text()) if marker.is_file() else {"source": "elsewhere"}
+                found = marker(real) or {"source": "elsewhere"}
                 if identity.items() <= found.items():
                     return dest
                 was, now = found["source"], identity["source"]

@@ -185,8 +185,25 @@ def test_unpacked_once_and_never_replaced(tmp_path, monkeypatch):
         patch.setattr("ganlib.data.sources.unpack", lambda *args: pytest.fail("unpacked again"))
         assert fetch(path, progress=False) == folder
     make_zip(path, {"new.png": png(9)})
-    refused(path, str(folder), f"holds files from {path.resolve()}, before that changed", "remove it")
+    refused(path, str(folder), f"holds files from {path.resolve()}, before that changed", "remove it", dest=folder)
+    assert tree(fetch(path, progress=False)) == {"new.png": png(9)}  # a folder of its own
     assert b"red" in (folder / "labels.csv").read_bytes()
+
+
+def test_archives_and_kaggle_sets_of_one_name_do_not_meet(tmp_path, monkeypatch):
+    def download(dataset, progress, folder):
+        (folder / "0.png").write_bytes(dataset.encode())
+
+    monkeypatch.setattr("ganlib.data.sources._from_kaggle", download)
+    names = ["kaggle:first/anime-faces", "kaggle:second/anime-faces", "kaggle:second/anime-faces/2"]
+    folders = [fetch(name, progress=False) for name in names]
+    assert [(folder / "0.png").read_text() for folder in folders] == [name[len("kaggle:"):] for name in names]
+    assert [fetch(name, progress=False) for name in names] == folders  # known again
+    for top in "a", "b":
+        (tmp_path / top).mkdir()
+        make_zip(tmp_path / top / "faces.zip", {f"{top}.png": png(1)})
+    a, b = (fetch(tmp_path / top / "faces.zip", progress=False) for top in ("a", "b"))
+    assert a != b and (a / "a.png").exists() and (b / "b.png").exists()
     shutil.rmtree(folder)
     assert tree(fetch(path, progress=False)) == {"new.png": png(9)}
     assert sorted(p.name for p in folder.parent.iterdir()) == [".a.lock", "a"]
