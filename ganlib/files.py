@@ -1,4 +1,4 @@
-"""The one exception that ganlib raises for input a user can mend, and the check for space on a disk."""
+"""Where data, runs and exports go, and how they are written: whole or not at all."""
 import contextlib
 import errno
 import os
@@ -6,6 +6,22 @@ import shutil
 from pathlib import Path
 
 from .errors import GanlibError
+
+SHIPPED = Path(__file__).resolve().parent.parent / "data" / "generators"
+
+
+def data_dir():
+    """Where raw pictures, packs and runs go: $GANLIB_DATA, else data/ of an editable install, else ./data."""
+    if os.environ.get("GANLIB_DATA"):
+        return Path(os.environ["GANLIB_DATA"]).expanduser()
+    root = Path(__file__).resolve().parent.parent
+    return root / "data" if (root / "pyproject.toml").is_file() else Path("data")
+
+
+def kept_dir():
+    """$GANLIB_KEEP: a folder that outlives the session (a mounted Drive), or None."""
+    folder = os.environ.get("GANLIB_KEEP")
+    return Path(folder).expanduser() if folder else None
 
 
 def need_space(folder, size, advice):
@@ -15,20 +31,8 @@ def need_space(folder, size, advice):
     """
     free = shutil.disk_usage(folder).free
     if size > free:
-        raise GanlibError(f"No space left for {size / 1e6:,.0f} MB in {folder} ({free / 1e6:,.0f} MB are free): {advice}")
-
-
-def data_dir():
-    """Folder for raw pictures, packs and runs: $GANLIB_DATA, else data/ of an editable install, else ./data."""
-    if os.environ.get("GANLIB_DATA"):
-        return Path(os.environ["GANLIB_DATA"]).expanduser()
-    root = Path(__file__).resolve().parent.parent
-    return root / "data" if (root / "pyproject.toml").is_file() else Path("data")
-
-
-def kept_dir():
-    """$GANLIB_KEEP: a folder that outlives the session (a mounted Drive), or None."""
-    return Path(os.environ["GANLIB_KEEP"]).expanduser() if os.environ.get("GANLIB_KEEP") else None
+        raise GanlibError(f"No space left for {size / 1e6:,.0f} MB in {folder} "
+                          f"({free / 1e6:,.0f} MB are free): {advice}")
 
 
 def write_atomic(path, data):
@@ -45,10 +49,73 @@ def write_atomic(path, data):
     except OSError as error:
         with contextlib.suppress(OSError):
             part.unlink()
-        full = error.errno == errno.ENOSPC
-        raise GanlibError(f"Could not write {path} ({len(data) / 1e6:.1f} MB): "
-                          f"{'no space left on the disk' if full else error.strerror or error}. "
-                          f"{'Free some space' if full else 'Choose another folder'}, and make the same call again; "
-                          "what was there before is untouched.") from error
+        if error.errno == errno.ENOSPC:
+            why, advice = "no space left on the disk", "Free some space"
+        else:
+            why, advice = error.strerror or error, "Choose another folder"
+        raise GanlibError(f"Could not write {path} ({len(data) / 1e6:.1f} MB): {why}. {advice}, and make the "
+                          "same call again; what was there before is untouched.") from error
 
-SHIPPED = Path(__file__).resolve().parent.parent / "data" / "generators"
+
+def append_text(path, text):
+    """Add text to the end of a file, which is closed again at once. Raises OSError."""
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(text)
+
+
+def remove_folder(path):
+    """Remove a folder and all that is in it; what is not there, or cannot be removed, is passed over."""
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def replaced_folder(path):
+    """An empty folder to fill, which takes the place of the folder `path` when the block ends well.
+
+    After an error, and after a death at any moment, what was in `path` is still there; `mend_folder` brings
+    it back where the death came between the two renames. Two processes must not do this to one folder at a
+    time. Raises OSError.
+    """
+    path = Path(path)
+    new, old = _beside(path)
+    mend_folder(path)
+    remove_folder(new)
+    try:
+        new.mkdir(parents=True)
+        yield new
+        if path.exists():
+            remove_folder(old)
+            os.replace(path, old)
+        os.replace(new, path)
+    finally:
+        mend_folder(path)
+        remove_folder(new)
+    remove_folder(old)
+
+
+def mend_folder(path):
+    """Bring a folder back where `replaced_folder` was cut off between its two renames. Raises OSError."""
+    path = Path(path)
+    _, old = _beside(path)
+    if old.exists() and not path.exists():
+        os.replace(old, path)
+
+
+def copy_folder(source, target):
+    """Copy a folder's files to the folder `target`, which is replaced as a whole. Raises OSError.
+
+    Contents only, no dates and permissions: not every disk can take these.
+    """
+    source = Path(source)
+    with replaced_folder(target) as new:
+        for path in sorted(source.rglob("*")):  # a folder comes before what is in it
+            copied = new / path.relative_to(source)
+            if path.is_dir():
+                copied.mkdir()
+            else:
+                shutil.copyfile(path, copied)
+
+
+def _beside(path):
+    """What replaces a folder, and what it is called while it is replaced."""
+    return path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")

@@ -1,15 +1,15 @@
-"""Packs (a set of images of one size in one memory-mapped file) and the batches made from them."""
+"""Random numbers that follow from a seed and a position in the run, so that a resumed run draws the same."""
 import hashlib
 
 import torch
 
 
-def seeded(seed, position, stream):
-    """A torch.Generator that depends on (seed, position in the run, name of the stream) and nothing else."""
-    return torch.Generator().manual_seed(mixed(seed, position, stream))
-
-
 def mixed(seed, position, stream):
-    """A seed for one position in the run and one stream of random numbers."""
+    """An int of 63 bits that depends on (seed, position in the run, name of the stream) and nothing else."""
     key = hashlib.blake2b(f"{stream}/{seed}/{position}".encode(), digest_size=8).digest()
     return int.from_bytes(key, "big") >> 1
+
+
+def seeded(seed, position, stream):
+    """A torch.Generator on the CPU, seeded by `mixed`."""
+    return torch.Generator().manual_seed(mixed(seed, position, stream))

@@ -1,4 +1,4 @@
-"""Where the pictures of a folder are from, so that a pack made of them can tell whether they are still the same."""
+"""Where the pictures of a folder are from: by this a pack tells whether they are still the same."""
 import hashlib
 import json
 import os
@@ -18,8 +18,8 @@ def marker(folder):
 def origin(folder):
     """{"source", "identity", "listing"} of a folder of raw pictures, as strings; a pack keeps them.
 
-    source: what the user would name: "synthetic", "kaggle:owner/name", the path of an archive or of the folder.
-    identity: a digest of what fetch knew of the source (of an archive its size and date); "" of a plain folder.
+    source: what the user would name: "synthetic", "kaggle:owner/name", an archive's or the folder's path.
+    identity: a digest of what fetch knew of the source, as an archive's size and date; "" of a plain folder.
     listing: a digest of the names, sizes and dates of all files in the folder.
     """
     found = marker(folder)
