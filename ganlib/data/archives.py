@@ -16,7 +16,8 @@ from tqdm.auto import tqdm
 
 from ..errors import GanlibError
 from ..files import need_space
-from .decoding import SUFFIXES, WAYS, is_wanted
+from .decoding import SUFFIXES
+from .folders import WAYS, is_wanted
 
 MAX_FILES, MAX_BYTES = 10**6, 2 * 10**10  # what an archive may hold
 

@@ -11,9 +11,10 @@ from tqdm.contrib.concurrent import thread_map
 
 from ..errors import GanlibError
 from ..files import need_space
-from .decoding import decode, image_files
+from .decoding import decode
 from .detector import find_bad_crops
 from .duplicates import find_duplicates
+from .folders import image_files
 from .labels import read_labels
 from .origins import origin
 

@@ -1,58 +1,151 @@
-"""fetch(): raw pictures from Kaggle, an archive, a folder or the synthetic faces, as one folder of files."""
-import os
+"""Opening picture files: the one place of the package that does it, with its formats and limits."""
+import io
+import re
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError, features
 
 from ..errors import GanlibError
+from .metadata import without_metadata
 
-WAYS = 'the path of an archive (.zip, .tar.gz) or of a folder of images, "kaggle:owner/name" or "synthetic"'
-SUFFIXES = ".bmp .gif .jfif .jpeg .jpg .png .tif .tiff .webp"  # of image files
-FORMATS = ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF"]  # not those that start other programs, as EPS does
+# Pillow's name of each format that is read: the suffixes of its files, and how they begin.
+# None of them starts another program, as EPS does.
+FORMATS = {
+    "AVIF": (".avif", rb".{4}ftyp(avif|avis|mif1|msf1)"),
+    "BMP": (".bmp", rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0"),
+    "GIF": (".gif", rb"GIF8[79]a"),
+    "JPEG": (".jfif .jpeg .jpg", rb"\xff\xd8\xff"),
+    "PNG": (".png", rb"\x89PNG\r\n\x1a\n"),
+    "TIFF": (".tif .tiff", rb"II\*\0|MM\0\*|II\+\0|MM\0\+"),
+    "WEBP": (".webp", rb"RIFF.{4}WEBP"),
+}
+SUFFIXES = " ".join(suffixes for suffixes, _ in FORMATS.values())
+BEGINNINGS = re.compile(b"|".join(b"(?:%b)" % beginning for _, beginning in FORMATS.values()), re.DOTALL)
+HEAD = 32  # bytes of a file in which these beginnings lie
 MOST_PIXELS = 64e6  # a larger file is a bomb or no face: decoded it takes 0.2 GB and more in each worker
+MOST_BYTES = 2**28  # of a damaged file, to be read anew without its metadata
 UNIFORM = 8.0  # largest standard deviation over the pixels, of the three channels, in grey levels
+TURNS = {  # how a picture is put upright, by the orientation in its EXIF
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
-def image_files(folder):
-    """Sorted paths, relative to `folder`, of all files in it that are named as images and not hidden."""
-    if not folder.is_dir() or not os.access(folder, os.R_OK | os.X_OK):
-        raise GanlibError(f"There is no folder {folder} that can be read: fetch images first, or name another.")
-    if (folder / "images.npy").is_file() and (folder / "manifest.csv").is_file():
-        raise GanlibError(f"{folder} is a pack already, cleaned and packed: open it with load_pack.")
-    files = (Path(top, name).relative_to(folder) for top, _, names in os.walk(folder) for name in names)
-    if found := sorted(file.as_posix() for file in files if is_wanted(file, SUFFIXES)):
-        return found
-    archives = [str(path) for path in folder.iterdir() if path.suffix in (".zip", ".tar", ".tgz", ".gz")]
-    raise GanlibError(f"{folder} holds no image files ({SUFFIXES}): "
-                      + (f"did you mean {min(archives)}?" if archives else f"expected {WAYS}."))
+def read_picture(path):
+    """A picture file as uint8 (H, W, 3) from 0 to 255: RGB, upright, at its own size.
 
-
-def is_wanted(path, suffixes=SUFFIXES + " .csv"):
-    return path.suffix.lower() in suffixes.split() and not any(p[0] == "." or p == "__MACOSX" for p in path.parts)
+    Transparency is laid on white, and of an animation it is the first frame. Raises GanlibError, with the
+    file's name, for what is no picture of FORMATS, is damaged, or has more than MOST_PIXELS pixels.
+    """
+    try:
+        return np.array(_open(Path(path)))
+    except Exception as error:  # Pillow has a dozen kinds for a damaged file
+        raise GanlibError(f"{readable(str(path))} cannot be read as a picture ({_fault(error)}): "
+                          "mend it, or take it out of the folder.") from error
 
 
 def decode(path, size, fit="crop"):
-    """(uint8 (size, size, 3) or None, reason, detail, (width, height)) of an image file."""
+    """(uint8 (size, size, 3) or None, reason, detail, (width, height)) of a picture file.
+
+    fit: "crop" (to the centre square) or "pad" (with white), then one Lanczos resize. The reason is "" where
+    there is nothing against the picture, and the pixels are None where it cannot be decoded.
+    """
     try:
         if path.stat().st_size == 0:
             return None, "empty", "0 bytes", (0, 0)
-        with Image.open(path, formats=FORMATS) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise ValueError(f"{image.width}x{image.height}: more than {MOST_PIXELS / 1e6:.0f} million pixels")
-            image = to_rgb(ImageOps.exif_transpose(image))
+        image = _open(path)
     except Exception as error:  # Pillow has a dozen kinds for a damaged file
-        return None, "unreadable", (str(error).splitlines() or [type(error).__name__])[0][:120], (0, 0)
+        return None, "unreadable", _fault(error), (0, 0)
     w, h = image.size
     if fit == "crop" or max(w, h) >= size * min(w, h):  # a line would be padded to nothing
-        image = ImageOps.fit(image, (size, size), Image.LANCZOS)
+        image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
     else:
-        image = ImageOps.pad(image, (size, size), Image.LANCZOS, color="white")
+        image = ImageOps.pad(image, (size, size), Image.Resampling.LANCZOS, color="white")
     pixels = np.asarray(image)
     spread = pixels.reshape(-1, 3).std(0).max()
-    faults = {"too-small": min(w, h) < size / 2, "aspect": max(w, h) > 2 * min(w, h), "uniform": spread < UNIFORM}
+    faults = {
+        "too-small": min(w, h) < size / 2,
+        "aspect": max(w, h) > 2 * min(w, h),
+        "uniform": spread < UNIFORM,
+    }
     reason = next((name for name, found in faults.items() if found), "")
     return pixels, reason, f"{w}x{h}, standard deviation {spread:.1f}" if reason else "", (w, h)
+
+
+def is_picture(head):
+    """Whether a file that begins with these bytes (HEAD of them) is a picture by its content."""
+    return BEGINNINGS.match(head) is not None
+
+
+def readable(name):
+    """A file's name as text that can be printed and written anywhere.
+
+    Bytes that are no UTF-8, and control characters, become \\x and two hexadecimal digits. In a name that
+    holds such, or what could be taken for it, a backslash is doubled: no two names become one, and the way
+    back is unambiguous. All other names, in any script, stay as they are.
+    """
+    if not re.search(r"[\0-\x1f\x7f\udc80-\udcff]|\\(?:\\|x[0-9a-f]{2})", name):
+        return name
+    doubled = name.replace("\\", "\\\\")
+    # Python holds a byte that is no UTF-8 as the character U+DC00 + byte
+    return re.sub(r"[\0-\x1f\x7f\udc80-\udcff]", lambda match: f"\\x{ord(match[0]) & 0xFF:02x}", doubled)
+
+
+def _fault(error):
+    """What is wrong with a file, in at most 120 characters."""
+    if isinstance(error, UnidentifiedImageError):
+        return f"no picture of the formats {', '.join(_formats())}, or damaged where it begins"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]
+
+
+def _formats():
+    """The names in FORMATS that this Pillow reads: AVIF needs one from 11.3 on."""
+    has_avif = "avif" in features.modules and features.check("avif")
+    return [name for name in FORMATS if name != "AVIF" or has_avif]
+
+
+def _open(path):
+    """The picture in a file, as an upright RGB image of Pillow. Raises what Pillow raises.
+
+    A file that cannot be read as it is, is read without its metadata: they are not the picture.
+    """
+    try:
+        return _open_once(path)
+    except Exception as first:
+        if path.stat().st_size > MOST_BYTES:
+            raise
+        data = path.read_bytes()
+        for keep_exif in (True, False):
+            bare = without_metadata(data, keep_exif)
+            if bare is None or bare == data:
+                continue
+            try:
+                return _open_once(io.BytesIO(bare))
+            except Exception:  # noqa: S112 the first error tells most, and is raised
+                continue
+        raise first
+
+
+def _open_once(file):
+    """The picture in a file (a path or a binary file), as an upright RGB image of Pillow."""
+    with Image.open(file, formats=_formats()) as image:
+        if image.width * image.height > MOST_PIXELS:
+            limit = f"{MOST_PIXELS / 1e6:.0f} million pixels"
+            raise ValueError(f"{image.width}x{image.height}: more than {limit}")
+        image.load()
+        try:
+            turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
+        except Exception:  # broken EXIF, for which Pillow has many kinds of errors as well
+            turn = None
+        return to_rgb(image if turn is None else image.transpose(turn))
 
 
 def to_rgb(image):
@@ -64,3 +157,10 @@ def to_rgb(image):
     if image.has_transparency_data:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
     return image.convert("RGB")
+
+
+def __getattr__(name):  # image_files has moved to folders.py
+    if name == "image_files":
+        from .folders import image_files
+        return image_files
+    raise AttributeError(name)

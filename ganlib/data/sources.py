@@ -17,7 +17,7 @@ from ..errors import GanlibError
 from ..files import data_dir
 from . import synthetic
 from .archives import BadArchive, unpack
-from .decoding import WAYS, image_files
+from .folders import WAYS, image_files
 from .origins import MARKER, marker
 from .synthetic import draw_set
 

@@ -464,7 +464,8 @@ def test_a_mouth_that_is_gone_is_a_difference_and_blur_is_none():
 
 def test_a_postscript_file_is_never_run(tmp_path):
     (tmp_path / "x.jpg").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\n%%EndComments\nshowpage\n")
-    assert decode(tmp_path / "x.jpg", 64)[1:3] == ("unreadable", f"cannot identify image file '{tmp_path / 'x.jpg'}'")
+    pixels, reason, detail, _ = decode(tmp_path / "x.jpg", 64)
+    assert pixels is None and reason == "unreadable" and detail.startswith("no picture of the formats AVIF, BMP")
 
 
 def test_a_picture_of_very_many_pixels_is_not_decoded(tmp_path):
