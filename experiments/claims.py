@@ -122,12 +122,12 @@ def one(arm, seed, packs, folder, **changes):
     if not finished(run, config) and train(config, pack, run, progress=False).stopped != "budget":
         raise KeyboardInterrupt  # it goes on another time
     records, _ = read_log(run)
-    G = load_generator(run, DEVICE)
-    images, seconds = int(G.info["images"]), float(G.info["train_seconds"])
+    generator = load_generator(run, DEVICE)
+    images, seconds = int(generator.info["images"]), float(generator.info["train_seconds"])
     late = [r for r in records if r["images"] > images / 2]
     losses, accuracy = ([r[key] for r in late] for key in ("loss_g", "accuracy"))
-    fake = mean_and_covariance(features(sample(G, SAMPLES, seed=1), progress=False))
-    weights = sum(p.square().sum().item() for p in G.parameters()) ** 0.5
+    fake = mean_and_covariance(features(sample(generator, SAMPLES, seed=1), progress=False))
+    weights = sum(p.square().sum().item() for p in generator.G.parameters()) ** 0.5
     row = {"arm": arm, "seed": seed, "pack": pack.hash, "images": images, "train_seconds": round(seconds, 1),
            "fd": round(frechet(fake, real_statistics(pack, progress=False)[1]), 2),
            "diversity": [r["diversity"] for r in records if "diversity" in r][-1],
@@ -137,7 +137,7 @@ def one(arm, seed, packs, folder, **changes):
            "skipped_d": round(statistics.mean(r.get("skipped_d", 0) for r in records), 4),
            "skipped_g": round(statistics.mean(r.get("skipped_g", 0) for r in records), 4)}
     if arm in WITH_FACES and not detector_trouble():
-        share = [faces(x, progress=False)["faces"] for x in (sample(G, 500, seed=2), pack.images[:500])]
+        share = [faces(x, progress=False)["faces"] for x in (sample(generator, 500, seed=2), pack.images[:500])]
         row["faces"] = round(share[0] / share[1], 3)
     return row
 

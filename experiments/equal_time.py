@@ -269,9 +269,9 @@ def curve(pack, name):
     from ganlib.models.store import load_generator
     run, points, real = run_of(name), {}, real_statistics(pack)[1]
     for path in (*(run / "snapshots").glob("*.safetensors"), run / "generator.safetensors"):
-        G = load_generator(path, DEVICE)
-        faces = features(sample(G, CURVE_SAMPLES, seed=1), progress=False)
-        points[int(G.info["images"])] = round(frechet(real, gaussian(faces)), 1)
+        generator = load_generator(path, DEVICE)
+        faces = features(sample(generator, CURVE_SAMPLES, seed=1), progress=False)
+        points[int(generator.info["images"])] = round(frechet(real, gaussian(faces)), 1)
     return sorted(points.items())
 
 
@@ -313,17 +313,17 @@ def ship(model, name, bad, directions=()):
     from ganlib.training.logs import read_log
     from ganlib.view.movies import gif
     run, folder, found = run_of(model), SHIPPED / name, load()
-    G = load_generator(run)
-    images, seconds = int(G.info["images"]), float(G.info["train_seconds"])
+    generator = load_generator(run)
+    config, images, seconds = generator.config, int(generator.info["images"]), float(generator.info["train_seconds"])
     folder.mkdir(parents=True, exist_ok=True)
-    save_generator(folder / "generator.safetensors", G, G.config, images, seconds, half=True)
+    save_generator(folder / "generator.safetensors", generator.G, config, images, seconds, half=True)
     shutil.copy(run / "config.json", folder)
     grid(sample(load_generator(folder), 64, seed=1), columns=16).save(folder / "samples.png")
     more = ""
     if (run / "samples").exists():
         gif(run, folder / "progress.gif", include_real=False)
         more = " The training: `progress.gif`."
-    if hasattr(G, "mapping"):
+    if generator.has_styles:
         make_directions(folder, directions)
     device = [event["device"] for event in read_log(run)[1] if event["event"] == "start"][-1]
     rows = [row for row in found["rows"].values() if row.get("images") == images and row["name"] == model]
@@ -335,8 +335,8 @@ def ship(model, name, bad, directions=()):
     scores, bad = (textwrap.fill(text, 118, initial_indent="- ", subsequent_indent="  ")
                    for text in (scores, f"What it is bad at: {bad}"))
     (folder / "README.md").write_text(CARD.format(
-        name=name, what=f"Preset `{G.config.preset}`", params=sum(p.numel() for p in G.parameters()) / 1e6, scores=scores,
-        real=found["about"]["real"], data=G.config.data, images=images, bad=bad, more=more,
+        name=name, what=f"Preset `{config.preset}`", params=sum(p.numel() for p in generator.G.parameters()) / 1e6, scores=scores,
+        real=found["about"]["real"], data=config.data, images=images, bad=bad, more=more,
         minutes=round(seconds / 60, 1 if seconds < 600 else None), cpu=minutes_of(images, found["rates"][model]),
         device=f"one {device}" if device != "cpu" else "a shared CPU"))
 

@@ -16,3 +16,31 @@ def real_faces():
     if not (folder / "anime-faces.zip").is_file():
         pytest.skip(f"no real faces at {folder} (set GANLIB_TEST_FACES to a folder with anime-faces.zip)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def generator_files(tmp_path_factory):
+    """A folder with stylegan.safetensors, fast.safetensors and dcgan.safetensors, small and untrained."""
+    from generators import save_dcgan, save_stylegan
+
+    folder = tmp_path_factory.mktemp("generators")
+    save_stylegan(folder / "stylegan.safetensors")
+    save_stylegan(folder / "fast.safetensors", model="stylegan-fast")
+    save_dcgan(folder / "dcgan.safetensors")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def styled(generator_files):
+    """A LoadedGenerator with styles, of 32 pixels. Load it anew to change it."""
+    from ganlib.models.store import load_generator
+
+    return load_generator(generator_files / "stylegan.safetensors")
+
+
+@pytest.fixture(scope="session")
+def plain(generator_files):
+    """A LoadedGenerator without styles, of 32 pixels."""
+    from ganlib.models.store import load_generator
+
+    return load_generator(generator_files / "dcgan.safetensors")

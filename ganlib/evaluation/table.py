@@ -14,7 +14,7 @@ from ..data.packs import Pack, load_pack
 from ..errors import GanlibError
 from ..files import write_atomic
 from ..models.sampling import generate, latents
-from ..models.store import load_generator
+from ..models.store import load_generator, network
 from .distances import faces, frechet, frechet_infinity, kid, prdc, random_rows
 from .features import DEVICE, FEATURES, features, real_statistics, statistics
 
@@ -127,9 +127,11 @@ def _source(source, n, size, device):
         def draw(seed, n):
             return [images[seed * n:(seed + 1) * n]]
     else:
-        G, most = (load_generator(path, device) if path else source.to(device)), 2**31
+        generator, most = (load_generator(path, device) if path else source.to(device)), 2**31
+        G = network(generator)
         images = generate(G, latents(1, G.z_dim))
-        info = {"images": float(G.info["images"]), "minutes": float(G.info["train_seconds"]) / 60} if path else {}
+        if path:
+            info = {"images": float(generator.info["images"]), "minutes": float(generator.info["train_seconds"]) / 60}
 
         def draw(seed, n):
             return (generate(G, z) for z in latents(n, G.z_dim, seed).split(512))

@@ -1,17 +1,63 @@
-"""State files to resume from, and generator files to sample from. Both are safetensors; no pickle."""
+"""Generator files: save one, find one, load one. They are safetensors with metadata; no pickle is read.
+
+Two names are kept apart in the whole package. A `generator` is a LoadedGenerator: the network and what is known
+about it. A `G` is the network alone.
+"""
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load, save
+from torch import nn
 
 from ..config import Config
 from ..errors import GanlibError, did_you_mean
 from ..files import SHIPPED, write_atomic
-from ..training.schedule import phase
+from ..training.schedule import moment
 from .build import build_networks
 
 FORMAT = 1
+
+
+@dataclass(eq=False)
+class LoadedGenerator:
+    """A generator as `load_generator` gives it.
+
+    G: the network, in eval mode and without gradients; config: the Config that it was trained with; info: the
+    file's metadata (among them images and train_seconds, as text); folder: where the file lies, or None.
+    """
+
+    G: nn.Module = field(repr=False)
+    config: Config
+    info: dict
+    folder: Path | None = None
+
+    @property
+    def has_styles(self):
+        """Whether there is a w to truncate, mix and edit."""
+        return self.G.has_styles
+
+    def to(self, device):
+        """Move the network to a device; returns this generator."""
+        self.G.to(device)
+        return self
+
+
+def network(generator):
+    """The network of a LoadedGenerator. A network is passed through, so that a call may take either."""
+    G = generator.G if isinstance(generator, LoadedGenerator) else generator
+    if not isinstance(G, nn.Module):
+        raise GanlibError(f"This is no generator: found {type(G).__name__}; expected what load_generator(...) returns.")
+    return G
+
+
+def need_loaded(generator):
+    """The LoadedGenerator itself; raises GanlibError for anything else, such as a network alone."""
+    if not isinstance(generator, LoadedGenerator):
+        raise GanlibError(f"This is no loaded generator: found {type(generator).__name__}; expected what "
+                          "load_generator(...) returns, not its network .G alone.")
+    return generator
 
 
 def not_finite(tensors):
@@ -25,8 +71,17 @@ def read_metadata(data):
     return json.loads(data[8:8 + length])["__metadata__"]
 
 
+def read_safetensors(path):
+    """(tensors, metadata) of a safetensors file. Raises what `open`, `json` and safetensors raise."""
+    data = Path(path).read_bytes()
+    return load(data), read_metadata(data)
+
+
 def save_generator(path, G, config, images=0, train_seconds=0.0, half=False):
-    """Write a generator with what is needed to build it again (its Config) in the metadata."""
+    """Write the network G with what is needed to build it again (its Config) in the metadata.
+
+    images, train_seconds: how long it was trained. half: store 16 bits a number.
+    """
     tensors = {k: v.detach().cpu().contiguous() for k, v in G.state_dict().items()}
     if bad := not_finite(tensors):
         raise GanlibError(f"{bad} of the generator holds NaN or infinite values at {images:,} images: not saved.")
@@ -37,8 +92,16 @@ def save_generator(path, G, config, images=0, train_seconds=0.0, half=False):
     write_atomic(path, save(tensors, metadata))
 
 
+def shipped():
+    """The names of the generators that come with ganlib, in alphabetical order."""
+    return sorted(path.parent.name for path in SHIPPED.glob("*/generator.safetensors"))
+
+
 def find_generator(source):
     """The generator file of a run folder, of a file, or of a shipped generator's name ("dcgan")."""
+    if not isinstance(source, str | Path):
+        raise GanlibError(f"This is no source of a generator: found {type(source).__name__}; expected a run folder, "
+                          "a generator file, or the name of a generator that comes with ganlib.")
     source = Path(source)
     if source.is_file():
         return source
@@ -48,21 +111,20 @@ def find_generator(source):
     if source.is_dir():
         raise GanlibError(f"{source} has no generator.safetensors: it is no run, or has not reached its first "
                           "checkpoint.")
-    shipped = [p.parent.name for p in SHIPPED.glob("*/generator.safetensors")]
+    names = shipped()
     raise GanlibError(f"There is no run {str(source)!r}, nor a shipped generator of that name."
-                      + (did_you_mean(source, shipped) if shipped else ""))
+                      + (did_you_mean(source, names) if names else ""))
 
 
 def load_generator(source="dcgan", device="cpu"):
-    """A generator in eval mode: G(z) with z (B, G.z_dim) ~ N(0, 1) gives (B, 3, R, R) in [-1, 1].
+    """The LoadedGenerator of a file; its network maps z (B, z_dim) ~ N(0, 1) to images (B, 3, R, R) in [-1, 1].
 
     source: a run folder, a generator or snapshot file, or the name of a shipped generator.
-    G.config is the Config it was trained with, G.info the file's metadata (images, train_seconds).
+    Raises GanlibError where there is no such file, or where it is no generator.
     """
     path = find_generator(source)
     try:
-        data = path.read_bytes()
-        info, tensors = read_metadata(data), load(data)
+        tensors, info = read_safetensors(path)
         if info.get("kind") != "ganlib generator" or int(info["format"]) > FORMAT:
             raise ValueError(f"it is a {info.get('kind', 'file of another kind')}, format {info.get('format')}")
         config = Config().replace(**json.loads(info["config"]))
@@ -72,7 +134,7 @@ def load_generator(source="dcgan", device="cpu"):
         reason = str(error).splitlines()[0]
         raise GanlibError(f"{path} is not a generator that this version can read ({reason}).") from error
     if config.grow:
-        now = phase(config, int(info["images"]))
+        now = moment(config, int(info["images"]))
         G.grow(now.resolution, now.fade)
-    G.config, G.info = config, info
-    return G.eval().requires_grad_(False).to(device)
+    G.eval().requires_grad_(False).to(device)
+    return LoadedGenerator(G, config, info, path.parent)

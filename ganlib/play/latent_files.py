@@ -1,44 +1,47 @@
-"""From latents to pictures, and back: truncation, mixing, walks, directions, latent files, inversion.
-
-z (n, z_dim) ~ N(0, 1) goes into every generator; ws (n, L, w_dim), one style per layer, into style-based ones only.
-"""
+"""Latent files: faces that are kept as their latents, with the model that they belong to and their settings."""
 import hashlib
 import json
-from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import save
 
 from ..errors import GanlibError
 from ..files import write_atomic
-from ..models.store import read_metadata
+from ..models.store import need_loaded, read_safetensors
+
+LATENTS_FORMAT = "1"
+LATENTS_KIND = "ganlib latents"
 
 
-def identity(G):
-    """What tells a generator (as `load_generator` gives it) from others, in words, down to a hash of its weights."""
+def identity(generator):
+    """What tells a LoadedGenerator from others, in words, down to a hash of its weights."""
+    G, config = need_loaded(generator).G, generator.config
     weights = hashlib.sha256()
     for name, value in sorted(G.state_dict().items()):
         weights.update(name.encode() + value.cpu().numpy().tobytes())
-    return (f"{G.config.preset}, {G.resolution}x{G.resolution}, {int(G.info['images']):,} images seen, "
-            f"data {G.config.data or 'unknown'}, weights {weights.hexdigest()[:12]}")
+    return (f"{config.preset}, {G.resolution}x{G.resolution}, {int(generator.info['images']):,} images seen, "
+            f"data {config.data or 'unknown'}, weights {weights.hexdigest()[:12]}")
 
 
-def save_latents(path, G, z, **settings):
-    """Write z (n, z_dim) or ws (n, L, w_dim) as safetensors, with their model and settings (noise, psi, seeds, ...)."""
-    about = {"format": "1", "kind": "ganlib latents", "model": identity(G), "settings": json.dumps(settings)}
-    write_atomic(path, save({"latents": z.detach().cpu().contiguous()}, about))
+def save_latents(path, generator, z, **settings):
+    """Write z (n, z_dim) or ws (n, L, w_dim) as safetensors, with their model and settings (psi, seeds, ...)."""
+    metadata = {"format": LATENTS_FORMAT, "kind": LATENTS_KIND, "model": identity(generator),
+                "settings": json.dumps(settings)}
+    write_atomic(path, save({"latents": z.detach().cpu().contiguous()}, metadata))
 
 
-def load_latents(path, G):
-    """(z or ws, settings) as `save_latents` wrote them; raises GanlibError if they are of another model than G."""
+def load_latents(path, generator):
+    """(z or ws, settings) as `save_latents` wrote them.
+
+    Raises GanlibError where the file is no latent file, or where its latents are of another model.
+    """
     try:
-        data = Path(path).read_bytes()
-        about, z = read_metadata(data), load(data)["latents"]
-        if about["format"] != "1" or about["kind"] != "ganlib latents":
+        tensors, about = read_safetensors(path)
+        if about["format"] != LATENTS_FORMAT or about["kind"] != LATENTS_KIND:
             raise ValueError(f"format {about['format']} of {about['kind']}")
-        model, settings = about["model"], json.loads(about["settings"])
+        z, model, settings = tensors["latents"], about["model"], json.loads(about["settings"])
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise GanlibError(f"{path} is not a latent file that this version can read ({error}).") from error
-    if model != identity(G):
-        raise GanlibError(f"{path} belongs to another model: {model}.\nThis is {identity(G)}.")
+    if model != identity(generator):
+        raise GanlibError(f"{path} belongs to another model: {model}.\nThis is {identity(generator)}.")
     return z, settings

@@ -13,9 +13,9 @@ from pathlib import Path
 from ganlib.models.build import build_networks
 from ganlib.models.sampling import latents
 from ganlib.models.store import save_generator
-from ganlib.play.panels.design import design_panel
-from ganlib.play.panels.directions import directions_panel
-from ganlib.play.panels.walk import walk_panel
+from ganlib.play.panels.design import DesignPanel
+from ganlib.play.panels.directions import DirectionsPanel
+from ganlib.play.panels.walk import WalkPanel
 from ganlib.presets import preset
 
 LIMIT = 0.1  # seconds, on two idle cores
@@ -43,7 +43,7 @@ def main(source=None):
     folder = tempfile.TemporaryDirectory()
     source = source or untrained(Path(folder.name, "generator.safetensors"))
     walk, change, design = (panel(source) for panel in
-                            (walk_panel, directions_panel, design_panel))
+                            (WalkPanel, DirectionsPanel, DesignPanel))
     design.draw_rest = lambda: None  # in a kernel it waits until the slider rests
     design.controls["hair"].value = "pink"
     sliders = {"walk: position": (walk, walk.position, range(1, 100, 2)),

@@ -29,7 +29,7 @@ def main():
         images = load_pack(os.environ["METRICS_PACK"]).images[:REAL]
     else:
         images = np.resize(np.stack([face(i)[0] for i in range(min(REAL, 1_000))]), (REAL, 64, 64, 3))
-    G = load_generator("dcgan")
+    G = load_generator("dcgan").G
     features(images[:64], progress=False)  # loads the network
 
     begun, cpu = time.perf_counter(), time.process_time()

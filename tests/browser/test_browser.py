@@ -65,11 +65,11 @@ LATENCY = """image => {
   image.addEventListener('load', () => delays.push(performance.now() - begun)); }"""
 TRAIN = """from ganlib.config import pick_profile, preset
 from ganlib.start import get_pack, pick_source, run_dir
-from ganlib.view.live import live
+from ganlib.view.live import LivePanel
 from ganlib.training.loop import train
 profile, run = pick_profile(), run_dir("stopped", pick_profile())
 config, pack = preset("dcgan", profile, images=10**9), get_pack(pick_source(profile), profile, 32)
-print(train(config, pack, run, hook=live(run, every=1)))"""
+print(train(config, pack, run, hook=LivePanel(run, every=1)))"""
 
 
 def wait(condition, seconds=SECONDS):
@@ -152,13 +152,13 @@ def finish(page):
 
 
 def test_data_and_review(browser, lab):
-    with run_all(browser, lab[0], "01_data", watch="review(report") as page:
+    with run_all(browser, lab[0], "01_data", watch="Review(report") as page:
         finish(page)
         manifest = next((lab[1] / "packs").glob("*/manifest.csv"))
         dropped = [row for row in csv.DictReader(manifest.open()) if row["reason"]]
         often = Counter(row["reason"] for row in dropped)
         first = max(dropped, key=lambda row: often[row["reason"]])["file"]  # of the most frequent reason
-        review, panel = manifest.with_name("review.json"), cell(page, "review(report")
+        review, panel = manifest.with_name("review.json"), cell(page, "Review(report")
         for press, keep in ("take back", [first]), ("taken back", []):
             panel.locator(f"button:text-is('{press}')").first.click()
             assert wait(lambda: review.exists() and json.loads(review.read_text()) == {"keep": keep})
@@ -166,7 +166,7 @@ def test_data_and_review(browser, lab):
 
 
 def test_training_is_shown_live(browser, lab):
-    with run_all(browser, lab[0], "02_dcgan", watch="panel = live(") as page:
+    with run_all(browser, lab[0], "02_dcgan", watch="panel = LivePanel(") as page:
         finish(page)
         assert page.evaluate("[most, sources.size >= 2]") == [1, True]  # one picture, changed in place
         cell(page, "animation(").locator('img[src^="data:image/gif"]').wait_for()
@@ -241,14 +241,14 @@ def test_explore(browser, lab, tmp_path):
     run.mkdir(parents=True)
     save_generator(run / "generator.safetensors", G, config)
     make_directions(run, n=100)
-    with run_all(browser, lab[0], "07_explore", watch="walk_panel(") as page:
+    with run_all(browser, lab[0], "07_explore", watch="WalkPanel(") as page:
         finish(page)
-        walk = Played(page, "walk_panel(")
+        walk = Played(page, "WalkPanel(")
         walk.says("position 0.00")
         shipped = walk.pixels()
         Played(page, "panels.GeneratorMenu(").cell.locator("select").select_option("runs/faces")
         first = walk.changed(shipped)  # every panel follows the choice
-        cell(page, "invert_panel(").locator("button:has-text('Try a drawn')").wait_for()
+        cell(page, "InvertPanel(").locator("button:has-text('Try a drawn')").wait_for()
         walk.keys("position", *["ArrowRight"] * 20)
         walk.says("position 0.20")
         there = walk.changed(first)
@@ -289,7 +289,7 @@ def test_explore(browser, lab, tmp_path):
         print(f"from a key to the picture: median {median:.0f} ms")
         assert median < 1500  # under 300 on a machine with nothing else to do
 
-        mix = Played(page, "mix_panel(")
+        mix = Played(page, "MixPanel(")
         result, table = mix.images().count() - 2, mix.images().count() - 1
         before, whole = mix.pixels(result), mix.pixels(table)
         mix.cell.locator("button[title*='choose']").nth(5).click()
@@ -302,7 +302,7 @@ def test_explore(browser, lab, tmp_path):
         mix.cell.locator("button[title*='choose']").nth(5).click()  # and leave it
         mix.back(whole, table), mix.back(before, result)
 
-        change = Played(page, "directions_panel(")
+        change = Played(page, "DirectionsPanel(")
         first = change.pixels(1)
         change.drag("hair: dark", 0.95)
         change.changed(first, 1)
@@ -312,7 +312,7 @@ def test_explore(browser, lab, tmp_path):
         change.button("Reset").click()
         change.back(first, 1)
 
-        design = Played(page, "design_panel(")
+        design = Played(page, "DesignPanel(")
         first = design.pixels()
         chosen = design.pixels(3)
         design.cell.locator("button[title='take this one']").nth(2).click()
@@ -332,7 +332,7 @@ def test_explore(browser, lab, tmp_path):
         assert wait(lambda: {p.suffix for p in exports.glob("character-001.*")} == {".png", ".safetensors"}, 60)
         design.says("Saved")
 
-        found = Played(page, "invert_panel(")
+        found = Played(page, "InvertPanel(")
         start = found.pixels(2)
         for name, words in {"note.png": "not a picture", "face.png": "Now move the sliders"}.items():
             (tmp_path / name).write_bytes(b"no picture")

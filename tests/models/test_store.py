@@ -1,6 +1,4 @@
-import copy
-import errno
-import os
+"""Generator files: what comes back from them, and what is refused."""
 from pathlib import Path
 
 import numpy as np
@@ -11,83 +9,17 @@ from helpers import tiny
 import ganlib
 from ganlib.config import Config
 from ganlib.errors import GanlibError
-from ganlib.files import SHIPPED, write_atomic
+from ganlib.files import SHIPPED
 from ganlib.models.build import build_networks
+from ganlib.models.sampling import generate, latents, sample, styles
 from ganlib.models.store import find_generator, load_generator, save_generator
-from ganlib.training.states import _like, load_state, save_state, state_files
-
-
-class Trainer:
-    """Channels-last networks with fused Adam, and a step on random data."""
-
-    def __init__(self, seed=0):
-        self.G, self.D = (m.to(memory_format=torch.channels_last) for m in build_networks(tiny(seed=seed)))
-        self.ema = copy.deepcopy(self.G)
-        self.modules = {"g": self.G, "d": self.D}
-        self.opts = {"opt_g": torch.optim.Adam(self.G.parameters(), 1e-3, fused=True),
-                     "opt_d": torch.optim.Adam(self.D.parameters(), 1e-3, fused=True)}
-
-    def step(self, i):
-        torch.manual_seed(i)
-        fake = self.G(torch.randn(4, 8))
-        for opt, loss in (("opt_g", self.D(fake).mean()), ("opt_d", -self.D(fake.detach()).square().mean())):
-            self.opts[opt].zero_grad()
-            loss.backward()
-            self.opts[opt].step()
-
-    def save(self, run, images):
-        return save_state(run, images, self.modules, self.opts, self.ema, {"images": images})
-
-    def load(self, run, **kwargs):
-        return load_state(run, self.modules, self.opts, self.ema, **kwargs)
-
-    def weights(self):
-        return [p.detach().clone() for m in (self.G, self.D) for p in m.state_dict().values()]
-
-
-def same(a, b):
-    return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
-
-
-def test_resume_is_exact_with_fused_adam_and_channels_last(tmp_path):
-    a = Trainer()
-    for i in range(3):
-        a.step(i)
-    a.save(tmp_path, 3)
-    b = Trainer(seed=1)
-    assert not same(a.weights(), b.weights())
-    assert b.load(tmp_path) == {"images": 3}
-    assert same(a.weights(), b.weights())
-    p = b.G.layers[1][0].weight
-    assert b.opts["opt_g"].state[p]["exp_avg"].stride() == p.stride()  # in the parameter's own layout
-    for i in range(3, 6):
-        a.step(i), b.step(i)
-    assert same(a.weights(), b.weights())
-
-
-def test_fused_adams_step_goes_to_the_device_of_its_parameter():
-    p = torch.zeros(3, 2, device="meta")
-    assert _like(p, torch.tensor(5.0), fused=True).device.type == "meta"
-    assert _like(p, torch.tensor(5.0), fused=None).device.type == "cpu"
-    assert _like(p, torch.ones(3, 2), fused=None).device.type == "meta"
-
-
-def test_a_kill_between_checksum_and_state_leaves_the_state_before(tmp_path, monkeypatch):
-    a = Trainer()
-    a.step(0)
-    a.save(tmp_path, 16)
-    write = write_atomic
-
-    def killed(path, data):
-        if str(path).endswith(".safetensors"):
-            raise KeyboardInterrupt
-        write(path, data)
-
-    monkeypatch.setattr("ganlib.training.states.write_atomic", killed)
-    with pytest.raises(KeyboardInterrupt):
-        a.save(tmp_path, 32)
-    monkeypatch.undo()
-    assert Trainer().load(tmp_path, say=pytest.fail) == {"images": 16}
+from ganlib.play.characters import character
+from ganlib.play.directions import directions, find_directions
+from ganlib.play.latent_files import identity, load_latents, save_latents
+from ganlib.play.panels.base import opened
+from ganlib.play.panels.directions import DirectionsPanel
+from ganlib.play.styles import mixing_sheet, swap
+from ganlib.training.states import save_state
 
 
 def test_nan_never_becomes_a_generator(tmp_path):
@@ -100,95 +32,51 @@ def test_nan_never_becomes_a_generator(tmp_path):
     assert load_generator(tmp_path).info["images"] == "16"
 
 
-def test_a_parent_that_is_a_file(tmp_path):
-    (tmp_path / "file").write_text("x")
-    with pytest.raises(GanlibError, match="Could not write.*another folder"):
-        write_atomic(tmp_path / "file" / "x", b"data")
-
-
-def test_the_newest_two_states_are_kept(tmp_path):
-    a = Trainer()
-    a.step(0)
-    for images in (16, 32, 48):
-        a.save(tmp_path, images)
-    assert [f.name for f in state_files(tmp_path)] == ["state-000000048.safetensors", "state-000000032.safetensors"]
-    assert len(list(tmp_path.iterdir())) == 4  # two states, two checksums
-
-
-@pytest.mark.parametrize("damage", ["cut", "altered", "no checksum", "empty"])
-def test_a_damaged_state_falls_back_to_the_one_before(tmp_path, damage):
-    a = Trainer()
-    a.step(0)
-    a.save(tmp_path, 16)
-    before = a.weights()
-    a.step(1)
-    newest = a.save(tmp_path, 32)
-    data = newest.read_bytes()
-    if damage == "no checksum":
-        Path(f"{newest}.sha256").unlink()
-    else:
-        newest.write_bytes({"cut": data[:-1000], "altered": data[:-5] + b"\0" + data[-4:], "empty": b""}[damage])
-    said = []
-    b = Trainer(seed=1)
-    assert b.load(tmp_path, say=said.append) == {"images": 16}
-    assert same(b.weights(), before)
-    assert len(said) == 1 and "state-000000032" in said[0] and "falling back" in said[0]
-
-
-def test_no_intact_state_is_an_error_and_none_at_all_is_not(tmp_path):
-    a = Trainer()
-    assert a.load(tmp_path) is None
-    a.step(0)
-    a.save(tmp_path, 16).write_bytes(b"x")
-    with pytest.raises(GanlibError, match="None of the 1 state files"):
-        a.load(tmp_path, say=lambda _: None)
-
-
-def test_a_state_of_other_networks_is_refused_before_anything_is_filled(tmp_path):
-    a = Trainer()
-    a.step(0)
-    a.save(tmp_path, 16)
-    a.D.extra = torch.nn.Linear(2, 2)
-    before = [p.clone() for p in a.D.parameters()]
-    with pytest.raises(GanlibError, match="of other networks.*another folder"):
-        a.load(tmp_path)
-    assert all(torch.equal(p, q) for p, q in zip(before, a.D.parameters()))
-
-
-def test_nan_weights_never_become_a_state(tmp_path):
-    a = Trainer()
-    a.step(0)
-    a.save(tmp_path, 16)
-    with torch.no_grad():
-        a.D.to_logit.weight[0, 0, 0, 0] = float("nan")
-    with pytest.raises(GanlibError, match="d.to_logit.weight.*NaN"):
-        a.save(tmp_path, 32)
-    assert [f.name for f in state_files(tmp_path)] == ["state-000000016.safetensors"]
-
-
-def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch):
-    path = tmp_path / "file"
-    write_atomic(path, b"old")
-
-    def full(_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(GanlibError, match="no space left"):
-        write_atomic(path, b"new")
-    assert path.read_bytes() == b"old" and [p.name for p in tmp_path.iterdir()] == ["file"]
-
-
 def test_generator_round_trip(tmp_path):
     G, _ = build_networks(tiny())
     G.eval()
     save_generator(tmp_path / "generator.safetensors", G, tiny(), 160, 1.5)
     for source in (tmp_path, str(tmp_path), tmp_path / "generator.safetensors"):
-        H = load_generator(source)
+        generator = load_generator(source)
         z = torch.randn(3, 8)
-        assert torch.equal(G(z), H(z))
-    assert H.config.resolution == 32 and H.info["images"] == "160" and not H.training
-    assert not any(p.requires_grad for p in H.parameters())
+        assert torch.equal(G(z), generator.G(z))
+        assert generator.folder == tmp_path
+    assert generator.config.resolution == 32 and generator.info["images"] == "160" and not generator.has_styles
+    assert not generator.G.training and not any(p.requires_grad for p in generator.G.parameters())
+
+
+def test_a_generator_knows_whether_it_has_styles(plain, styled):
+    assert styled.has_styles and not plain.has_styles
+    assert styled.to("cpu") is styled
+
+
+@pytest.mark.parametrize("call", [
+    lambda generator: sample(generator, 3, seed=1),
+    lambda generator: generate(generator, latents(3, 16, 1)),
+    lambda generator: styles(generator, latents(3, 16, 1), 0.5).numpy(),
+    lambda generator: swap(generator, *styles(generator, latents(2, 16)), "fine").numpy(),
+    lambda generator: np.asarray(mixing_sheet(generator, [1], [2])),
+])
+def test_a_call_that_needs_the_network_only_takes_both(styled, call):
+    assert np.array_equal(call(styled), call(styled.G))
+
+
+@pytest.mark.parametrize("call", [identity, directions, character, find_directions, DirectionsPanel, opened,
+                                  lambda G: save_latents("x", G, latents(1, 16)), lambda G: load_latents("x", G)])
+def test_a_network_alone_is_refused_where_more_is_needed(styled, call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_latents("x", styled, latents(1, 16))
+    if call is DirectionsPanel:
+        assert "expected what load_generator(...) returns, not its network" in call(styled.G).problem
+        return
+    with pytest.raises(GanlibError, match="found StyleGANGenerator; expected what load_generator.*not its network"):
+        call(styled.G)
+
+
+@pytest.mark.parametrize("call", [sample, load_generator, identity, lambda G: generate(G, latents(1, 16))])
+def test_what_is_no_generator_is_refused(call):
+    with pytest.raises(GanlibError, match="found int; expected"):
+        call(7)
 
 
 def test_half_precision_is_half_the_size_and_nearly_the_same(tmp_path):
@@ -197,7 +85,7 @@ def test_half_precision_is_half_the_size_and_nearly_the_same(tmp_path):
     save_generator(tmp_path / "full.safetensors", G, tiny(width=32))
     save_generator(tmp_path / "half.safetensors", G, tiny(width=32), half=True)
     assert (tmp_path / "half.safetensors").stat().st_size < 0.52 * (tmp_path / "full.safetensors").stat().st_size
-    H = load_generator(tmp_path / "half.safetensors")
+    H = load_generator(tmp_path / "half.safetensors").G
     z = torch.randn(3, 8)
     assert H.to_rgb.weight.dtype == torch.float32 and (G(z) - H(z)).abs().max() < 0.01
 
@@ -217,10 +105,10 @@ def test_generators_that_cannot_be_loaded(tmp_path, monkeypatch):
         (tmp_path / name).write_bytes(data)
         with pytest.raises(GanlibError, match="is not a generator"):
             load_generator(tmp_path / name)
-    a = Trainer()
-    a.step(0)
+    G, D = build_networks(tiny())
+    state = save_state(tmp_path, 16, {"d": D}, {}, G, {"images": 16})
     with pytest.raises(GanlibError, match="is not a generator"):
-        load_generator(a.save(tmp_path, 16))
+        load_generator(state)
 
 
 def test_no_pickle_is_read():
@@ -230,14 +118,13 @@ def test_no_pickle_is_read():
 
 
 def test_the_shipped_generators_draw_varied_pictures_without_training():
-    from ganlib.models.sampling import sample
     names = [p.parent.name for p in SHIPPED.glob("*/generator.safetensors")]
     assert "dcgan" in names
     for name in names:
         assert find_generator(name).stat().st_size < 12e6
-        G = load_generator(name)
-        assert Config.load(SHIPPED / name / "config.json").recipe() == G.config.recipe()
-        images = sample(G, n=32, seed=3)
+        generator = load_generator(name)
+        assert Config.load(SHIPPED / name / "config.json").recipe() == generator.config.recipe()
+        images = sample(generator, n=32, seed=3)
         least = 25 if name == "dcgan-10k" else 30  # its pictures are grey, as its card says
         assert images.shape == (32, 64, 64, 3) and images.std(axis=0).mean() > least  # no two alike, no noise:
         smooth = np.abs(np.diff(images.astype(int), axis=2)).mean()

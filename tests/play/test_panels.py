@@ -14,27 +14,19 @@ from ganlib.errors import GanlibError
 from ganlib.models.build import build_networks
 from ganlib.models.sampling import generate, latents, styles
 from ganlib.models.store import load_generator, save_generator
-from ganlib.play.directions import (
-    HAIR_COLOURS,
-    character,
-    directions,
-    edit,
-    face_colours,
-    make_directions,
-    neighbours,
-    origin,
-)
+from ganlib.play.characters import HAIR_COLOURS, character, neighbours, origin
+from ganlib.play.directions import directions, edit, face_colours, make_directions
 from ganlib.play.latent_files import load_latents
 from ganlib.play.panels.base import GeneratorMenu, opened
-from ganlib.play.panels.design import design_panel
-from ganlib.play.panels.directions import directions_panel
-from ganlib.play.panels.invert import invert_panel
-from ganlib.play.panels.mix import mix_panel
-from ganlib.play.panels.walk import walk_panel
+from ganlib.play.panels.design import DesignPanel
+from ganlib.play.panels.directions import DirectionsPanel
+from ganlib.play.panels.invert import InvertPanel
+from ganlib.play.panels.mix import MixPanel
+from ganlib.play.panels.walk import WalkPanel
 from ganlib.play.styles import mixing_sheet, slerp, swap
 from ganlib.presets import preset
 
-PANELS = walk_panel, mix_panel, directions_panel, design_panel, invert_panel
+PANELS = WalkPanel, MixPanel, DirectionsPanel, DesignPanel, InvertPanel
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +55,13 @@ def data(runs, monkeypatch, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def G(runs):
+def generator(runs):
     return opened(runs / "faces")
+
+
+@pytest.fixture(scope="module")
+def G(generator):
+    return generator.G
 
 
 def shown(image):
@@ -78,39 +75,38 @@ def same(image, ws, G, noise="fixed"):
 
 # faces and directions
 
-def test_directions_are_read_and_belong_to_their_generator(G, runs, tmp_path):
-    named, colours = directions(G)
+def test_directions_are_read_and_belong_to_their_generator(generator, G, runs, tmp_path):
+    named, colours = directions(generator)
     assert [*named][:3] == ["hair length", "direction 2", "direction 3"] and len(named) == 10
     assert colours.shape == (6, 12)
     along = (styles(G, latents(1_000, 16))[:, 0] - G.w_avg) @ torch.stack([*named.values()]).T
     length = torch.stack([*named.values()]).norm(dim=1)
     assert torch.allclose(along.std(0) / length, length, rtol=1e-4)  # a step is a spread of w
-    other = load_generator(runs / "faces")
-    other.folder = tmp_path
+    shutil.copytree(runs / "faces", tmp_path / "other")
+    other = load_generator(tmp_path / "other")
     with torch.no_grad():
-        other.w_avg.add_(1)
-    (tmp_path / "directions.safetensors").write_bytes((runs / "faces" / "directions.safetensors").read_bytes())
+        other.G.w_avg.add_(1)
     assert [*directions(other)[0]][0] == "direction 1"  # of other weights: found anew
 
 
-def test_a_face_from_its_settings(G):
-    named, colours = directions(G)
+def test_a_face_from_its_settings(generator, G):
+    named, colours = directions(generator)
     base = styles(G, latents(1, 16, 3), 0.7)
-    assert torch.equal(character(G, 3), base)
+    assert torch.equal(character(generator, 3), base)
     changes = {"hair length": 2.0, "eyes: blue – red": -1.5}
     step = 2 * named["hair length"] - 1.5 * (10 * colours[3] - 10 * colours[5])
-    assert torch.allclose(character(G, 3, changes=changes), base + step, atol=1e-5)
+    assert torch.allclose(character(generator, 3, changes=changes), base + step, atol=1e-5)
     now = torch.from_numpy(face_colours(generate(G, base))[0]).float()
     step = 0.5 * (torch.tensor(HAIR_COLOURS["pink"]) - now[:3]) @ colours[:3]
-    assert torch.allclose(character(G, 3, hair="pink", hair_amount=0.5), base + step, atol=1e-4)
+    assert torch.allclose(character(generator, 3, hair="pink", hair_amount=0.5), base + step, atol=1e-4)
 
 
-def test_hold_the_rest(G):
-    named, colours = directions(G)
+def test_hold_the_rest(generator, G):
+    named, colours = directions(generator)
     base = styles(G, latents(1, 16, 3), 0.7)
-    held = character(G, 3, changes={"hair: dark – light": 2.0}, hold=True)
+    held = character(generator, 3, changes={"hair: dark – light": 2.0}, hold=True)
     assert torch.equal(held[:, :2], base[:, :2]) and not torch.equal(held[:, 2:], base[:, 2:])  # coarse: two layers
-    step = (character(G, 3, changes={"direction 2": 1.0}, hold=True) - base)[0, 0]
+    step = (character(generator, 3, changes={"direction 2": 1.0}, hold=True) - base)[0, 0]
     assert (step @ colours.T).abs().max() < 1e-4 * step.norm() * colours.norm() and step.norm() > 0
 
 
@@ -126,8 +122,8 @@ def test_neighbours_keep_the_spread(G):
 
 # panels
 
-def test_walk(G):
-    panel = walk_panel(G)
+def test_walk(generator, G):
+    panel = WalkPanel(generator)
     z = latents(1, 16, 3), latents(1, 16, 7), latents(1, 16, 12)
     assert same(panel.image, styles(G, z[0], 0.7), G)
     first = panel.image.value
@@ -153,8 +149,8 @@ def test_walk(G):
 
 @pytest.mark.parametrize("seeds, message", [("3, x", "expected whole numbers"), ("3", "two or more"),
                                             ("", "whole numbers")])
-def test_seeds_that_are_no_numbers(G, seeds, message):
-    panel = walk_panel(G)
+def test_seeds_that_are_no_numbers(generator, seeds, message):
+    panel = WalkPanel(generator)
     before = panel.image.value
     panel.seeds.value = seeds
     assert message in panel.message.value and panel.image.value == before
@@ -163,8 +159,8 @@ def test_seeds_that_are_no_numbers(G, seeds, message):
     assert panel.message.value == ""
 
 
-def test_exports(G, data, monkeypatch):
-    panel = walk_panel(G)
+def test_exports(generator, data, monkeypatch):
+    panel = WalkPanel(generator)
     panel.export(".gif")
     panel.export(".mp4")
     files = data / "faces" / "walk-001.gif", data / "faces" / "walk-002.mp4"
@@ -181,49 +177,52 @@ def test_exports(G, data, monkeypatch):
     assert (data / "faces" / "walk-004.gif").is_file() and "does not run here" in panel.problem
 
 
-def test_mix(G):
-    panel = mix_panel(G)
-    panel.click(0, 5), panel.click(1, 7)
-    assert panel.chosen == [[0, 3, 5], [8, 9, 10, 15]]
+def test_mix(generator, G):
+    panel = MixPanel(generator)
+    panel.a.click(5)
+    panel.b.click(7)
+    assert panel.a.chosen == [0, 3, 5] and panel.b.chosen == [8, 9, 10, 15]
     a, b = styles(G, latents(1, 16, 5), 0.7), styles(G, latents(1, 16, 15), 0.7)
     assert panel.layers.value == (4, 8) and same(panel.result, swap(G, a, b, (4, 8)), G)
     panel.layers.value = (0, 3)
     assert same(panel.result, swap(G, a, b, (0, 3)), G)
-    table = np.asarray(mixing_sheet(G, [0, 3, 5], [8, 9, 10, 15], (0, 3), 0.7))
+    table = np.asarray(mixing_sheet(generator, [0, 3, 5], [8, 9, 10, 15], (0, 3), 0.7))
     assert np.array_equal(shown(panel.table), table)
-    panel.click(0, 0), panel.click(1, 0), panel.click(1, 1), panel.click(1, 4)
-    assert panel.chosen == [[3, 5], [10, 15, 12]]
+    panel.a.click(0)
+    for place in 0, 1, 4:
+        panel.b.click(place)
+    assert panel.a.chosen == [3, 5] and panel.b.chosen == [10, 15, 12]
     for i in (2, 7, 4, 4):
-        panel.click(1, i)
-    assert panel.chosen[1] == [12]  # one is always left
-    panel.turn(0)
-    assert same(panel.strips[0][2].children[0], styles(G, latents(1, 16, 10), 0.7), G)
+        panel.b.click(i)
+    assert panel.b.chosen == [12]  # one is always left
+    panel.a.turn()
+    assert same(panel.a.cells[2].children[0], styles(G, latents(1, 16, 10), 0.7), G)
 
 
-def test_directions_panel(G, data):
-    panel = directions_panel(G)
+def test_directions_panel(generator, G, data):
+    panel = DirectionsPanel(generator)
     first = panel.image.value
     panel.sliders["hair length"].value = 2
     panel.sliders["hair: dark – light"].value = -1
-    assert same(panel.image, character(G, 3, changes={"hair length": 2.0, "hair: dark – light": -1.0}), G)
-    assert same(panel.before, character(G, 3), G)
+    assert same(panel.image, character(generator, 3, changes={"hair length": 2.0, "hair: dark – light": -1.0}), G)
+    assert same(panel.before, character(generator, 3), G)
     assert torch.equal(eval(panel.text), panel.shown)  # the settings are code
     panel.hold.value = True
     assert torch.equal(eval(panel.text), panel.shown) and panel.text.endswith("hold=True)")
     panel.hold.value = False
     panel.reset()
-    assert panel.image.value == first and panel.text == "character(G, seed=3)"
+    assert panel.image.value == first and panel.text == "character(generator, seed=3)"
     panel.seed.value = "x"
     assert "expected whole numbers" in panel.message.value
     panel.save()  # what is on show, not what was refused
-    ws, settings = load_latents(data / "faces" / "directions-001.safetensors", G)
-    assert torch.equal(character(G, **settings), ws)
+    ws, settings = load_latents(data / "faces" / "directions-001.safetensors", generator)
+    assert torch.equal(character(generator, **settings), ws)
     panel.another()
     assert panel.message.value == "" and panel.image.value != first
 
 
-def test_design(G, data):
-    panel = design_panel(G)
+def test_design(generator, data):
+    panel = DesignPanel(generator)
     first = panel.image.value
     offered = panel.around[4].children[0].value
     panel.take(4)
@@ -232,15 +231,15 @@ def test_design(G, data):
     panel.controls["hair_amount"].value = 0.5
     panel.controls["hair_amount"].value = 0.7  # the moves of one slider are one step
     assert torch.equal(eval(panel.text), panel.shown) and "hair_amount=0.7" in panel.text
-    assert torch.equal(panel.shown, character(G, 3, steps=[(1, 4, 0.4)], hair="blue", hair_amount=0.7))
+    assert torch.equal(panel.shown, character(generator, 3, steps=[(1, 4, 0.4)], hair="blue", hair_amount=0.7))
     panel.controls["hair_amount"].value = 0
     assert torch.equal(eval(panel.text), panel.shown)
     panel.controls["hair_amount"].value = 0.7
     blue = panel.image.value
     panel.controls["hair"].value, panel.controls["hair"].value = "pink", "green"  # a choice is a step each
-    panel.go(None)
+    panel.undo()
     assert panel.controls["hair"].value == "pink"
-    panel.go(None)
+    panel.undo()
     assert panel.image.value == blue
     panel.keep()
     panel.surprise()
@@ -249,16 +248,16 @@ def test_design(G, data):
     panel.best[0].children[1].click()
     assert panel.image.value == panel.best[0].children[0].value == blue
     for _ in range(6):
-        panel.go(None)
-    assert panel.image.value == first and panel.undo.disabled
-    panel.go(None)  # nothing before it
+        panel.undo()
+    assert panel.image.value == first and panel.undo_button.disabled
+    panel.undo()  # nothing before it
     before = panel.around[0].children[0].value
     panel.others()
     assert panel.around[0].children[0].value != before and panel.image.value == first
 
 
-def test_evolution_by_taste_goes_on(G):
-    panel = design_panel(G)
+def test_evolution_by_taste_goes_on(generator, G):
+    panel = DesignPanel(generator)
     far = [(panel.shown - G.w_avg).norm().item()]
     for _ in range(24):
         offered = [shown(cell.children[0]).astype(int) for cell in panel.around]
@@ -272,8 +271,8 @@ def test_evolution_by_taste_goes_on(G):
     assert sheet.height > 520
 
 
-def test_the_face_that_was_clicked_is_taken(G):
-    panel = design_panel(G)
+def test_the_face_that_was_clicked_is_taken(generator):
+    panel = DesignPanel(generator)
     offered = panel.around[4].children[0].value
     panel.soon = lambda work, *args, **more: None  # pictures follow later
     panel.amount.value = 0.9
@@ -282,14 +281,14 @@ def test_the_face_that_was_clicked_is_taken(G):
     assert panel.image.value == offered
 
 
-def test_misspelt_settings_are_refused(G):
+def test_misspelt_settings_are_refused(generator):
     for wrong in (dict(hair="purpl"), dict(eyes="gren"), dict(changes={"hair: dark": 1})):
         with pytest.raises(GanlibError, match="There is no .* Did you mean"):
-            character(G, **wrong)
+            character(generator, **wrong)
 
 
-def test_character_sheet_and_latent_file(G, data):
-    panel = design_panel(G)
+def test_character_sheet_and_latent_file(generator, G, data):
+    panel = DesignPanel(generator)
     panel.take(2)
     panel.save()
     with Image.open(data / "faces" / "character-001.png") as sheet:
@@ -297,8 +296,8 @@ def test_character_sheet_and_latent_file(G, data):
     large = Image.fromarray(generate(G, panel.shown)[0]).resize((384, 384), Image.LANCZOS)
     assert np.array_equal(pixels[16:400, 16:400], np.asarray(large))
     assert tuple(pixels[300, 440]) == tuple(face_colours(generate(G, panel.shown))[0][:3].round())  # the chip of hair
-    ws, settings = load_latents(data / "faces" / "character-001.safetensors", G)
-    assert torch.equal(ws, panel.shown) and torch.equal(character(G, **settings), ws)
+    ws, settings = load_latents(data / "faces" / "character-001.safetensors", generator)
+    assert torch.equal(ws, panel.shown) and torch.equal(character(generator, **settings), ws)
 
 
 def upload(panel, content):
@@ -306,29 +305,29 @@ def upload(panel, content):
                            "last_modified": datetime.now()}]
 
 
-def test_invert(G, data):
-    panel = invert_panel(G, steps=3)
+def test_invert(generator, G, data):
+    panel = InvertPanel(generator, steps=3)
     file = io.BytesIO()
     Image.fromarray(generate(G, styles(G, latents(1, 16, 9), 0.7))[0]).resize((90, 90)).save(file, "png")
     upload(panel, file.getvalue())
     assert "move the sliders" in panel.message.value and panel.bar.value == 3
-    assert not torch.equal(panel.start, G.w_avg.expand_as(panel.start)) and same(panel.image, panel.start, G)
+    assert not torch.equal(panel.found, G.w_avg.expand_as(panel.found)) and same(panel.image, panel.found, G)
     panel.sliders["hair length"].value = 1
-    assert same(panel.image, edit(G, panel.start, directions(G)[0]["hair length"], 1.0), G)
+    assert same(panel.image, edit(G, panel.found, directions(generator)[0]["hair length"], 1.0), G)
     panel.save()
-    ws, settings = load_latents(data / "faces" / "found-001.safetensors", G)
+    ws, settings = load_latents(data / "faces" / "found-001.safetensors", generator)
     assert torch.equal(ws, panel.shown) and (data / "faces" / "found-001.png").is_file()
     assert settings == {"changes": {"hair length": 1.0}} and "load_latents('" in panel.message.value.replace("&#x27;", "'")
-    panel.start = None
+    panel.found = None
     upload(panel, file.getvalue())  # the same file again
-    assert panel.start is not None and "move the sliders" in panel.message.value
+    assert panel.found is not None and "move the sliders" in panel.message.value
 
 
 @pytest.mark.parametrize("content, message", [(b"no picture", "not a picture"), (b"", "not a picture"),
                                               (bytes(10_200_000), "10.2 MB; expected 10"), ("huge", "million pixels"),
                                               ("tiny", "too-small: 3x3")])
-def test_uploads_that_are_no_pictures(G, content, message):
-    panel = invert_panel(G, steps=3)
+def test_uploads_that_are_no_pictures(generator, content, message):
+    panel = InvertPanel(generator, steps=3)
     if content == "huge":
         file = io.BytesIO()
         Image.new("1", (9_000, 9_000)).save(file, "png")
@@ -345,7 +344,7 @@ def test_uploads_that_are_no_pictures(G, content, message):
 @pytest.mark.parametrize("panel", PANELS)
 def test_every_panel_without_styles_or_generator(panel, runs, tmp_path):
     plain = panel(runs / "plain")
-    if panel is walk_panel:
+    if panel is WalkPanel:
         plain.position.value = 50
         z = slerp(latents(1, 100, 7), latents(1, 100, 12), 0.0)
         assert np.array_equal(shown(plain.image), generate(plain.G, z)[0])
@@ -360,8 +359,8 @@ def test_every_panel_without_styles_or_generator(panel, runs, tmp_path):
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_a_still_picture_where_widgets_cannot_run(panel, G):
-    made = panel(G)
+def test_a_still_picture_where_widgets_cannot_run(generator, panel):
+    made = panel(generator)
     bundle = made._repr_mimebundle_()
     with Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))) as image:
         assert image.width >= 100 and len(image.convert("RGB").getcolors(10**6)) > 20
@@ -375,7 +374,7 @@ def test_models(runs, data, monkeypatch):
     shutil.copytree(runs / "plain", data / "drive" / "runs" / "kept")
     choice = GeneratorMenu("nothing")
     assert "runs/kept" in choice.menu.options
-    panels = [walk_panel(choice), design_panel(choice)]
+    panels = [WalkPanel(choice), DesignPanel(choice)]
     assert "There is no run" in panels[0].problem
     choice.menu.value = "runs/faces"
     assert all(panel.ready and panel.problem == "" for panel in panels)
@@ -391,15 +390,15 @@ def test_models(runs, data, monkeypatch):
     assert "model_id" in choice._repr_mimebundle_()["application/vnd.jupyter.widget-view+json"]
 
 
-def test_an_unforeseen_error_is_a_sentence(G, monkeypatch):
-    panel = walk_panel(G)
+def test_an_unforeseen_error_is_a_sentence(generator, monkeypatch):
+    panel = WalkPanel(generator)
     monkeypatch.setattr("ganlib.play.panels.walk.generate", lambda *_, **__: 1 / 0)
     panel.position.value = 3
     assert "ZeroDivisionError" in panel.problem
 
 
-def test_while_a_slider_is_dragged_only_the_last_position_is_drawn(G):
-    panel, drawn = walk_panel(G), []
+def test_while_a_slider_is_dragged_only_the_last_position_is_drawn(generator):
+    panel, drawn = WalkPanel(generator), []
     draw = panel.draw
     panel.draw = lambda: (drawn.append(panel.position.value), draw())
     panel.position.unobserve_all()

@@ -47,7 +47,7 @@ def test_a_resumed_run_is_as_near_to_an_uncut_one_as_that_is_to_itself(name, pre
     def weights(leg, *budgets):
         for images in budgets:
             train(config.replace(images=images), pack, tmp_path / leg, progress=False)
-        return torch.cat([p.flatten() for p in load_generator(tmp_path / leg).parameters()])
+        return torch.cat([p.flatten() for p in load_generator(tmp_path / leg).G.parameters()])
 
     config = small(name, precision=precision)  # GPUs add in another order each time
     whole, again, legs = weights("whole", 256), weights("again", 256), weights("legs", 128, 256)
@@ -65,7 +65,7 @@ def test_a_run_moves_from_the_cpu_to_the_gpu_and_back(pack, tmp_path):
 
 def test_the_gpu_draws_the_cpus_pictures(pack, tmp_path):
     run = train(small("stylegan-fast"), pack, tmp_path / "run", progress=False).path
-    cpu, gpu = load_generator(run), load_generator(run, "cuda")
+    cpu, gpu = load_generator(run).G, load_generator(run, "cuda").G
     z = latents(16, cpu.z_dim)
     assert np.abs(generate(cpu, z).astype(int) - generate(gpu, z)).max() <= 2
     tables = [mix(G, styles(G, z[:3]), styles(G, z[3:6]), noise=5) for G in (cpu, gpu)]

@@ -183,7 +183,7 @@ def test_growing_runs_say_where_they_are(pack, tmp_path):
     early = load_generator(min((run / "snapshots").iterdir()))
     assert sample(early, 2).shape == (2, 32, 32, 3)
     with torch.no_grad():
-        assert early(torch.zeros(1, 8)).shape[-1] < 32  # of a smaller network
+        assert early.G(torch.zeros(1, 8)).shape[-1] < 32  # of a smaller network
 
 
 def test_shrink_fades_real_images_like_the_networks():

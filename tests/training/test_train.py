@@ -323,7 +323,7 @@ def test_ema_formula(pack, tmp_path):
 
 def test_batch_norm_of_the_averaged_generator_is_estimated_anew(pack, tmp_path):
     run = train(tiny(), pack, tmp_path / "run", progress=False).path
-    G = load_generator(run)
+    G = load_generator(run).G
     norm, inputs = G.layers[0][1], []
     norm.register_forward_pre_hook(lambda m, x: inputs.append(x[0]))
     generate(G, latents(1024, 8, tiny().seed + 1))

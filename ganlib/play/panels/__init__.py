@@ -1,9 +1,9 @@
-"""Panels to play with a generator in a notebook: one class each."""
+"""Panels to play with a generator in a notebook: one class each, and a menu that chooses the generator of all."""
 from .base import GeneratorMenu
-from .design import design_panel
-from .directions import directions_panel
-from .invert import invert_panel
-from .mix import mix_panel
-from .walk import walk_panel
+from .design import DesignPanel
+from .directions import DirectionsPanel
+from .invert import InvertPanel
+from .mix import MixPanel
+from .walk import WalkPanel
 
-__all__ = ["GeneratorMenu", "design_panel", "directions_panel", "invert_panel", "mix_panel", "walk_panel"]
+__all__ = ["DesignPanel", "DirectionsPanel", "GeneratorMenu", "InvertPanel", "MixPanel", "WalkPanel"]

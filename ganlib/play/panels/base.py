@@ -1,7 +1,7 @@
-"""Panels to play with a generator: walk, mix, directions, design a character, find a picture in it.
+"""What all panels share: their controls, the menu of generators, and how events become pictures and sentences.
 
 Core ipywidgets only, so that Colab, JupyterLab and VS Code can all show them. A face to click is a picture under a
-transparent button of the same size, both in one cell of a GridBox: no CSS and no script of our own.
+transparent button of the same size, both in one cell of a GridBox: that needs no CSS and no script.
 """
 import asyncio
 import base64
@@ -9,56 +9,54 @@ import html
 import itertools
 from pathlib import Path
 
-import ipywidgets as w
+import ipywidgets as widgets
 from PIL import Image
 
 from ...errors import GanlibError
 from ...files import data_dir, kept_dir
 from ...images import encoded
-from ...models import store
-from ...models.store import find_generator, load_generator
+from ...models.store import LoadedGenerator, load_generator, need_loaded, shipped
 from ...view.pictures import GREY, INK, RED
+
+NAME_WIDTH = "120px"  # of a control's name: all are alike, so that the controls stand in line
+CONTROL_WIDTH = "300px"
 
 
 def opened(source):
-    """`load_generator`, which also says what there is; a generator is passed through. G.folder is where it was."""
-    if hasattr(source, "config"):
-        return source
+    """The LoadedGenerator of a name or folder, or itself; an error also says what comes with ganlib."""
+    if not isinstance(source, str | Path):
+        return need_loaded(source)
     try:
-        G = load_generator(source)
+        return load_generator(source)
     except GanlibError as error:
         if not Path(source).exists():  # the error has the names already
             raise
         raise GanlibError(f"{error} These come with ganlib: {', '.join(shipped()) or 'none'}.") from None
-    G.folder = find_generator(source).parent
-    return G
-
-
-def shipped():
-    return sorted(path.parent.name for path in store.SHIPPED.glob("*/generator.safetensors"))
 
 
 def field(kind, name, value, **more):
-    """A control with its name before it; all are of one width, so that they stand in line."""
-    return kind(value=value, description=name, style={"description_width": "120px"},
-                layout=w.Layout(width="300px"), **more)
+    """A control of a kind of widget, with its name before it."""
+    return kind(value=value, description=name, style={"description_width": NAME_WIDTH},
+                layout=widgets.Layout(width=CONTROL_WIDTH), **more)
 
 
-def slider(name, value, low, high, step=0.05, kind=w.FloatSlider):
+def slider(name, value, low, high, step=0.05, kind=widgets.FloatSlider):
     return field(kind, name, value, min=low, max=high, step=step)
 
 
 def picture(size):
-    return w.Image(format="png", width=size, height=size, layout=w.Layout(width=f"{size}px", height=f"{size}px"))
+    """An Image of size x size pixels, still empty."""
+    side = f"{size}px"
+    return widgets.Image(format="png", width=size, height=size, layout=widgets.Layout(width=side, height=side))
 
 
 def clickable(size, hint, click):
     """A face to click: GridBox(picture, button); click is called with no argument."""
-    at = dict(grid_area="1 / 1 / 2 / 2", width=f"{size}px", height=f"{size}px", margin="0")
-    button = w.Button(tooltip=hint, style={"button_color": "transparent"}, layout=w.Layout(**at))
+    place = {"grid_area": "1 / 1 / 2 / 2", "width": f"{size}px", "height": f"{size}px", "margin": "0"}
+    button = widgets.Button(tooltip=hint, style={"button_color": "transparent"}, layout=widgets.Layout(**place))
     button.on_click(lambda _: click())
-    image = w.Image(format="png", layout=w.Layout(**at))
-    return w.GridBox([image, button], layout=w.Layout(border="3px solid transparent", flex="0 0 auto"))
+    image = widgets.Image(format="png", layout=widgets.Layout(**place))
+    return widgets.GridBox([image, button], layout=widgets.Layout(border="3px solid transparent", flex="0 0 auto"))
 
 
 def put(image, pixels):
@@ -67,42 +65,71 @@ def put(image, pixels):
 
 
 def title(text):
-    return w.HTML(f"<b>{text}</b>")
+    return widgets.HTML(f"<b>{text}</b>")
 
 
-def column(*children, **layout):
-    return w.VBox(children, layout=w.Layout(margin="0 12px 0 0", align_items="flex-start", **layout))
+def column(*children):
+    return widgets.VBox(children, layout=widgets.Layout(margin="0 12px 0 0", align_items="flex-start"))
 
 
 def row(*children):
-    return w.HBox(children, layout=w.Layout(flex_flow="row wrap"))
+    return widgets.HBox(children, layout=widgets.Layout(flex_flow="row wrap"))
 
 
 def press(text, work, icon=""):
-    button = w.Button(description=text, icon=icon, layout=w.Layout(width="auto"))
+    """A button that calls work with no argument."""
+    button = widgets.Button(description=text, icon=icon, layout=widgets.Layout(width="auto"))
     button.on_click(lambda _: work())
     return button
+
+
+def view(box, text, image=None):
+    """A mime bundle of a widget with a still picture and a text beside it, for where widgets cannot run."""
+    widget = {"version_major": 2, "version_minor": 0, "model_id": box.model_id}
+    bundle = {"text/plain": text, "application/vnd.jupyter.widget-view+json": widget}
+    if image:
+        bundle["image/png"] = base64.b64encode(encoded(image.save)).decode()
+    return bundle
+
+
+def known_sources():
+    """{name: source} of the generators that come with ganlib, and of the runs under $GANLIB_DATA and $GANLIB_KEEP."""
+    found = {name: name for name in shipped()}
+    for root in dict.fromkeys((data_dir(), kept_dir() or data_dir())):
+        for path in sorted((root / "runs").rglob("generator.safetensors")):
+            found[str(path.parent.relative_to(root))] = path.parent
+    return found
 
 
 class GeneratorMenu:
     """A box to choose the generator of all panels that are made from it: a shipped one, a run, or any folder."""
 
     def __init__(self, source="stylegan-fast"):
-        runs = [(root, path.parent) for root in dict.fromkeys((data_dir(), kept_dir() or data_dir()))
-                for path in sorted((root / "runs").rglob("generator.safetensors"))]
-        found = {name: name for name in shipped()} | {str(path.relative_to(root)): path for root, path in runs}
-        self.panels, self.source = [], source
-        self.menu = field(w.Dropdown, "generator", source if source in found else None, options=[*found])
-        self.folder = field(w.Text, "or a run's folder", "" if source in found else str(source),
-                            continuous_update=False)
-        self.menu.observe(lambda change: change["new"] and self.choose(found[change["new"]], self.folder, ""), "value")
-        self.folder.observe(lambda change: change["new"].strip() and self.choose(
-            Path(change["new"].strip()).expanduser(), self.menu, None), "value")
+        self.panels = []
+        self.source = source
+        self.known = known_sources()
+        listed = source in self.known
+        folder = source.folder if isinstance(source, LoadedGenerator) else source
+        self.menu = field(widgets.Dropdown, "generator", source if listed else None, options=[*self.known])
+        self.folder = field(widgets.Text, "or a run's folder", "" if listed else str(folder), continuous_update=False)
+        self.menu.observe(self._chosen, "value")
+        self.folder.observe(self._typed, "value")
         self.box = row(self.menu, self.folder)
 
-    def choose(self, source, other, nothing):
-        """Open a source everywhere, and empty the other box: what it had can then be chosen again."""
-        self.source, other.value = source, nothing
+    def _chosen(self, change):
+        if change["new"]:
+            self.folder.value = ""  # what it had can then be typed again
+            self.open(self.known[change["new"]])
+
+    def _typed(self, change):
+        text = change["new"].strip()
+        if text:
+            self.menu.value = None  # what it had can then be chosen again
+            self.open(Path(text).expanduser())
+
+    def open(self, source):
+        """Open a source in every panel."""
+        self.source = source
         for panel in self.panels:
             panel.open(source)
 
@@ -110,45 +137,51 @@ class GeneratorMenu:
         return view(self.box, f"Generator: {self.source}")
 
 
-def view(box, text, image=None):
-    """A mime bundle of a widget with a still picture and a text beside it, for where widgets cannot run."""
-    still = {"image/png": base64.b64encode(encoded(image.save)).decode()} if image else {}
-    return {"text/plain": text, **still, "application/vnd.jupyter.widget-view+json": {
-        "version_major": 2, "version_minor": 0, "model_id": box.model_id}}
-
-
 class Panel:
-    """A panel on a generator (a name, a folder, a G, or `GeneratorMenu`). What goes wrong is a sentence in it.
+    """A panel on a generator: a name, a folder, a LoadedGenerator, or a GeneratorMenu. What goes wrong is a
+    sentence in it.
 
-    build() gives the widgets; draw() brings the pictures up to date; figure() is the still picture of the panel.
+    A kind of panel defines build(), which gives the widgets; draw(), which brings the pictures up to date; and
+    figure(), the panel as a still picture.
     """
 
     def __init__(self, source="stylegan-fast"):
-        self.box, self.settings, self.message, self.timers = w.VBox(), w.HTML(), w.HTML(), {}
+        self.box = widgets.VBox()
+        self.settings = widgets.HTML()  # what rebuilds the picture
+        self.message = widgets.HTML()  # what went wrong, or what was saved
+        self.timers = {}
         if isinstance(source, GeneratorMenu):
             source.panels.append(self)
             source = source.source
         self.open(source)
 
+    @property
+    def G(self):
+        """The network of the panel's generator."""
+        return self.generator.G
+
     def open(self, source):
         """Begin anew with a generator."""
         self.cancel()
-        self.ready, self.settings.value = False, ""
-        self.say()
-        self.box.children, self.G = [self.message], None
-        self.act(lambda: self.begin(opened(source)))
+        self.ready = False
+        self.generator = None
+        self.settings.value = ""
+        self.say("")
+        self.box.children = [self.message]
+        self.act(lambda: self._begin(opened(source)))
 
-    def begin(self, G):
-        self.G = G
+    def _begin(self, generator):
+        self.generator = generator
         children = self.build()
         self.draw()
-        self.box.children, self.ready = [*children, self.settings, self.message], True
+        self.box.children = [*children, self.settings, self.message]
+        self.ready = True
 
-    def act(self, work, _=None):
-        """Do what an event asks for."""
+    def act(self, work):
+        """Do what an event asks for; whatever goes wrong is said in the panel."""
         try:
             if work == self.draw:  # what was wrong is not any more
-                self.say()
+                self.say("")
             work()
         except GanlibError as error:
             self.say(str(error))
@@ -157,11 +190,14 @@ class Panel:
         except Exception as error:
             self.say(f"This did not work ({type(error).__name__}: {error}). Other settings may.")
 
-    def say(self, text="", color=RED, file=None):
-        link = file and (f' <a download="{file.name}" href="data:application/octet-stream;base64,'
-                         f'{base64.b64encode(file.read_bytes()).decode()}">download</a>')
+    def say(self, text, color=RED, file=None):
+        """Show a sentence, with a link to download a file."""
         self.problem = text
-        self.message.value = f'<span style="color:{color}">{html.escape(text)}</span>{link or ""}' if text else ""
+        said = f'<span style="color:{color}">{html.escape(text)}</span>' if text else ""
+        if file:
+            data = base64.b64encode(file.read_bytes()).decode()
+            said += f' <a download="{file.name}" href="data:application/octet-stream;base64,{data}">download</a>'
+        self.message.value = said
 
     def tell(self, text):
         """Show the settings that rebuild the picture."""
@@ -169,22 +205,28 @@ class Panel:
         self.settings.value = f'<code style="color:{GREY}">{html.escape(text)}</code>'
 
     def watch(self, *controls):
+        """Draw anew when one of these controls is moved."""
         for control in controls:
             control.observe(lambda change: self.soon(self.draw), "value")
 
     def soon(self, work, wait=0.01, anew=False):
         """Do work after `wait` seconds, once for all the events until then; anew: each event begins the wait anew.
 
-        A kernel gets the positions of a dragged slider one by one: they are read in this time, and the last is drawn.
+        A kernel gets the positions of a dragged slider one by one. They are read in this time, and the last is drawn.
         """
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:  # no kernel: at once
-            return self.act(work)
+            self.act(work)
+            return
         if anew and work in self.timers:
             self.timers.pop(work).cancel()
         if work not in self.timers:
-            self.timers[work] = loop.call_later(wait, lambda: self.act(work, self.timers.pop(work)))
+            self.timers[work] = loop.call_later(wait, self._due, work)
+
+    def _due(self, work):
+        del self.timers[work]
+        self.act(work)
 
     def cancel(self):
         """Forget what is still to be drawn."""
@@ -193,14 +235,16 @@ class Panel:
         self.timers.clear()
 
     def save_as(self, stem, suffix):
-        """A new path for an export."""
+        """A path for an export that no file has yet, whatever its suffix: faces/<stem>-001<suffix>, and so on."""
         folder = (kept_dir() or data_dir()) / "faces"
-        number = next(i for i in itertools.count(1) if not [*folder.glob(f"{stem}-{i:03d}.*")])
-        return folder / f"{stem}-{number:03d}{suffix}"
+        numbered = (f"{stem}-{number:03d}" for number in itertools.count(1))
+        free = next(name for name in numbered if not [*folder.glob(f"{name}.*")])
+        return folder / f"{free}{suffix}"
 
-    def saved(self, path):
+    def say_saved(self, path):
+        """Say where a face was saved and how it comes back; its latent file lies beside the picture."""
         file = str(path.with_suffix(".safetensors"))
-        self.say(f"Saved {path}. load_latents({file!r}, G)[0] gives the face back.", INK, path)
+        self.say(f"Saved {path}. load_latents({file!r}, generator)[0] gives the face back.", INK, path)
 
     def _repr_mimebundle_(self, **_):
         if not self.ready:

@@ -1,75 +1,92 @@
-"""Panels to play with a generator: walk, mix, directions, design a character, find a picture in it.
-
-Core ipywidgets only, so that Colab, JupyterLab and VS Code can all show them. A face to click is a picture under a
-transparent button of the same size, both in one cell of a GridBox: no CSS and no script of our own.
-"""
+"""The panel of directions: a face, and sliders that change one thing about it."""
 import random
 
-import ipywidgets as w
+import ipywidgets as widgets
 import torch
 from PIL import Image
 
 from ...files import write_atomic
 from ...images import encoded, grid
 from ...models.sampling import generate
-from ..directions import LOOKS, character, directions, origin
+from ..characters import LOOKS, character, origin
+from ..directions import directions
 from ..latent_files import save_latents
 from .base import Panel, column, picture, press, put, row, slider, title
 
 
-class directions_panel(Panel):
+class DirectionsPanel(Panel):
     """A face, and sliders for colours and for the first ten closed-form directions."""
 
-    start, name = None, "directions"  # ws to begin with, if not those of a seed
+    stem = "directions"  # of the names of saved files
+    found = None  # ws to begin with, where it is not those of a seed
 
     def build(self):
-        self.sliders = {name: slider(name, 0, -4, 4, 0.1) for name in [*LOOKS, *directions(self.G)[0]]}
-        self.before, self.image, self.dice = picture(144), picture(256), 0
-        self.hold = w.Checkbox(value=False, description="hold the rest of the face", indent=False,
-                               layout=w.Layout(width="auto"))
+        self.sliders = {name: slider(name, 0, -4, 4, 0.1) for name in [*LOOKS, *directions(self.generator)[0]]}
+        self.before, self.image = picture(144), picture(256)
+        self.hold = widgets.Checkbox(value=False, description="hold the rest of the face", indent=False,
+                                     layout=widgets.Layout(width="auto"))
         self.watch(self.hold, *self.sliders.values())
-        every = [*self.sliders.values()]
-        tab = w.Tab([w.VBox(every[:4]), w.VBox(every[4:9]), w.VBox(every[9:])])
-        for i, text in enumerate(("Colours", "Others 1–5", "Others 6–10")):
-            tab.set_title(i, text)
         buttons = row(press("Reset sliders", self.reset, "undo"),
                       press("Save", lambda: self.act(self.save), "download"))
-        return [row(column(*self.choice()), column(title("after"), self.image), column(tab, self.hold, buttons))]
+        return [row(column(*self.choice()), column(title("after"), self.image),
+                    column(self._tabs(), self.hold, buttons))]
+
+    def _tabs(self):
+        """The sliders on three pages: colours, and the others in two halves."""
+        every = [*self.sliders.values()]
+        colours = len(LOOKS)
+        tabs = widgets.Tab([widgets.VBox(part) for part in
+                            (every[:colours], every[colours:colours + 5], every[colours + 5:])])
+        for page, text in enumerate(("Colours", "Others 1–5", "Others 6–10")):
+            tabs.set_title(page, text)
+        return tabs
 
     def choice(self):
-        self.seed = w.Text(value="3", description="seed", continuous_update=False, style={"description_width": "40px"},
-                           layout=w.Layout(width="144px"))
+        """The widgets that choose the face."""
+        self.seed = widgets.Text(value="3", description="seed", continuous_update=False,
+                                 style={"description_width": "40px"}, layout=widgets.Layout(width="144px"))
         self.watch(self.seed)
         return title("before"), self.before, self.seed, press("Another face", self.another, "random")
 
     def another(self):
-        self.seed.value = str(random.randrange(10**6))
+        self.seed.value = str(random.randrange(10**6))  # noqa: S311, a face and no secret
 
     def reset(self):
         for control in self.sliders.values():
             control.value = 0
 
-    def state(self):
+    def _settings(self):
+        """The settings of now, as `character` takes them."""
         changes = {name: control.value for name, control in self.sliders.items() if control.value}
-        begin = {"seed": int(self.seed.value)} if self.start is None else {}
-        return begin | ({"changes": changes} if changes else {}) | ({"hold": True} if self.hold.value else {})
+        settings = {} if self.found is not None else {"seed": int(self.seed.value)}
+        if changes:
+            settings["changes"] = changes
+        if self.hold.value:
+            settings["hold"] = True
+        return settings
 
     def draw(self):
-        base = origin(self.G, self.seed.value) if self.start is None else self.start
-        self.drawn = self.state()
-        self.shown = character(self.G, base=base, **{k: v for k, v in self.drawn.items() if k in ("changes", "hold")})
+        base = origin(self.G, self.seed.value) if self.found is None else self.found
+        self.drawn = self._settings()
+        changes = {name: value for name, value in self.drawn.items() if name != "seed"}
+        self.shown = character(self.generator, base=base, **changes)
         put(self.image, generate(self.G, self.shown)[0])
         put(self.before, generate(self.G, base)[0])
-        told = ", ".join(f"{k}={v}" for k, v in self.drawn.items())
-        self.tell(f"character(G, {told})" if self.start is None else f"{told or 'as found'} (Save keeps it in a file)")
+        told = ", ".join(f"{name}={value}" for name, value in self.drawn.items())
+        if self.found is None:
+            self.tell(f"character(generator, {told})")
+        else:
+            self.tell(f"{told or 'as found'} (Save keeps it in a file)")
 
     def save(self):
-        path = self.save_as(self.name, ".safetensors")
-        save_latents(path, self.G, self.shown, **self.drawn)
-        write_atomic(path.with_suffix(".png"), encoded(Image.fromarray(generate(self.G, self.shown)[0]).save))
-        self.saved(path.with_suffix(".png"))
+        path = self.save_as(self.stem, ".png")
+        save_latents(path.with_suffix(".safetensors"), self.generator, self.shown, **self.drawn)
+        write_atomic(path, encoded(Image.fromarray(generate(self.G, self.shown)[0]).save))
+        self.say_saved(path)
 
     def figure(self):
-        named = directions(self.G)[0]
-        some = [self.shown + k * v for v in [*named.values()][:5] for k in (-3.0, -1.5, 0.0, 1.5, 3.0)]
-        return grid(generate(self.G, torch.cat(some)), 5)
+        """The face along the first five directions, from -3 to 3."""
+        named, _ = directions(self.generator)
+        steps = [-3.0, -1.5, 0.0, 1.5, 3.0]
+        faces = [self.shown + step * direction for direction in [*named.values()][:5] for step in steps]
+        return grid(generate(self.G, torch.cat(faces)), len(steps))

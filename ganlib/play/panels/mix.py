@@ -1,9 +1,7 @@
-"""Panels to play with a generator: walk, mix, directions, design a character, find a picture in it.
+"""The panel of style mixing: which layers of which faces."""
+import functools
 
-Core ipywidgets only, so that Colab, JupyterLab and VS Code can all show them. A face to click is a picture under a
-transparent button of the same size, both in one cell of a GridBox: no CSS and no script of our own.
-"""
-import ipywidgets as w
+import ipywidgets as widgets
 
 from ...images import encoded
 from ...models.sampling import generate, layer_groups, seed_latents, styles
@@ -11,58 +9,78 @@ from ...view.pictures import BLUE, RED
 from ..styles import mixing_sheet, swap
 from .base import Panel, clickable, column, picture, press, put, row, slider, title
 
+ON_SHOW = 8  # faces in a strip
+CHOSEN_AT_MOST = 4  # of a strip
 
-class mix_panel(Panel):
+
+class Strip:
+    """A row of faces to click: `start` is the seed of the leftmost, `chosen` the seeds chosen, the latest last."""
+
+    def __init__(self, name, colour, start, chosen, changed):
+        self.colour, self.start, self.chosen, self.changed = colour, start, chosen, changed
+        self.cells = [clickable(72, "click to choose or leave", functools.partial(self.click, place))
+                      for place in range(ON_SHOW)]
+        head = row(title(f'<span style="color:{colour}">{name}</span>'), press("other faces", self.turn, "refresh"))
+        self.box = column(head, row(*self.cells))
+
+    def click(self, place):
+        """Choose the face at a place, or leave it; one is always left, and the oldest goes when there are too many."""
+        seed = self.start + place
+        if seed not in self.chosen:
+            self.chosen = [*self.chosen, seed][-CHOSEN_AT_MOST:]
+        elif len(self.chosen) > 1:
+            self.chosen = [one for one in self.chosen if one != seed]
+        self.changed()
+
+    def turn(self):
+        """Show other faces."""
+        self.start += ON_SHOW
+        self.changed()
+
+    def draw(self, G, psi):
+        seeds = range(self.start, self.start + ON_SHOW)
+        images = generate(G, styles(G, seed_latents(G, seeds), psi))
+        for cell, image, seed in zip(self.cells, images, seeds, strict=True):
+            put(cell.children[0], image)
+            cell.layout.border = f"3px solid {self.colour if seed in self.chosen else 'transparent'}"
+
+
+class MixPanel(Panel):
     """Faces A to click give the rows, faces B the columns; a slider says which layers come from B."""
 
     def build(self):
-        layer_groups(self.G)
-        self.result, self.table = picture(192), w.Image(format="png")
-        self.first, self.chosen = [0, 8], [[0, 3], [8, 9, 10]]
-        self.strips, lines, colours = [], [], (BLUE, RED)
-        for k, text in enumerate(("A: shape and pose (rows)", "B: colours (columns)")):
-            self.strips.append([clickable(72, "click to choose or leave", lambda k=k, i=i: self.click(k, i))
-                                for i in range(8)])
-            lines.append(column(row(title(f'<span style="color:{colours[k]}">{text}</span>'),
-                                    press("other faces", lambda k=k: self.turn(k), "refresh")), row(*self.strips[k])))
-        groups, L = layer_groups(self.G), self.G.num_layers
-        self.layers = slider("layers from B", (groups["coarse"].stop, L), 0, L, 1, w.IntRangeSlider)
+        groups = layer_groups(self.G)  # raises where there are no styles
+        self.result, self.table = picture(192), widgets.Image(format="png")
+        self.a = Strip("A: shape and pose (rows)", BLUE, 0, [0, 3], self._changed)
+        self.b = Strip("B: colours (columns)", RED, ON_SHOW, [8, 9, 10], self._changed)
+        layers = groups["coarse"].stop, self.G.num_layers
+        self.layers = slider("layers from B", layers, 0, self.G.num_layers, 1, widgets.IntRangeSlider)
         self.psi = slider("psi (0: average)", 0.7, 0, 1.2)
         self.watch(self.layers, self.psi)
-        says = {"coarse": "shape and pose", "middle": "features and colours", "fine": "shades"}
-        text = w.HTML(" · ".join(f"{r.start}–{r.stop} {says[name]}" for name, r in groups.items() if len(r)))
-        return [row(column(*lines, self.layers, text, self.psi),
+        words = {"coarse": "shape and pose", "middle": "features and colours", "fine": "shades"}
+        legend = [f"{layers.start}–{layers.stop} {words[name]}" for name, layers in groups.items() if len(layers)]
+        controls = self.layers, widgets.HTML(" · ".join(legend)), self.psi
+        return [row(column(self.a.box, self.b.box, *controls),
                     column(title("the last A with the last B"), self.result)),
                 title("every A with every B"), self.table]
 
-    def click(self, k, i):
-        chosen, seed = self.chosen[k], self.first[k] + i
-        if seed in chosen and len(chosen) > 1:
-            chosen.remove(seed)
-        elif seed not in chosen:
-            self.chosen[k] = [*chosen[-3:], seed]
-        self.soon(self.draw)
-
-    def turn(self, k):
-        self.first[k] += 8
+    def _changed(self):
         self.soon(self.draw)
 
     def draw(self):
         psi, layers = self.psi.value, self.layers.value
-        a, b = (styles(self.G, seed_latents(self.G, [seeds[-1]]), psi) for seeds in self.chosen)
+        a, b = (styles(self.G, seed_latents(self.G, strip.chosen[-1:]), psi) for strip in (self.a, self.b))
         put(self.result, generate(self.G, swap(self.G, a, b, layers))[0])
-        self.tell(f"mixing_sheet(G, {self.chosen[0]}, {self.chosen[1]}, layers={layers}, psi={psi:g})")
+        self.tell(f"mixing_sheet(generator, {self.a.chosen}, {self.b.chosen}, layers={layers}, psi={psi:g})")
         self.soon(self.draw_rest, 0.25, anew=True)
 
     def draw_rest(self):
-        for first, strip, chosen, colour in zip(self.first, self.strips, self.chosen, (BLUE, RED)):
-            seeds = range(first, first + 8)
-            images = generate(self.G, styles(self.G, seed_latents(self.G, seeds), self.psi.value))
-            for cell, image, seed in zip(strip, images, seeds):
-                put(cell.children[0], image)
-                cell.layout.border = f"3px solid {colour if seed in chosen else 'transparent'}"
+        """The strips and the table, which can wait until the slider rests."""
+        for strip in self.a, self.b:
+            strip.draw(self.G, self.psi.value)
         sheet = self.figure()
-        self.table.value, self.table.width = encoded(sheet.save, compress_level=1), 1.5 * sheet.width
+        self.table.value = encoded(sheet.save, compress_level=1)
+        self.table.width = 1.5 * sheet.width
 
     def figure(self):
-        return mixing_sheet(self.G, *self.chosen, self.layers.value, self.psi.value)
+        return mixing_sheet(self.generator, self.a.chosen, self.b.chosen, self.layers.value, self.psi.value)

@@ -1,0 +1,123 @@
+"""Latents of a seed, psi, noise, layers, and what is refused."""
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from ganlib.errors import GanlibError
+from ganlib.models.sampling import generate, latents, layer_groups, layers_of, sample, seed_latents, styles
+from ganlib.models.store import load_generator
+from ganlib.models.stylegan import StyleGenerator
+
+
+@pytest.fixture(scope="module")
+def one(styled):
+    return styled.G
+
+
+@pytest.fixture(scope="module", params=["stylegan", "fast"])
+def G(generator_files, request):
+    return load_generator(generator_files / f"{request.param}.safetensors").G
+
+
+@pytest.fixture(scope="module")
+def dcgan(plain):
+    return plain.G
+
+
+def test_faces_of_seeds(one):
+    z = seed_latents(one, "7, 2")
+    assert torch.equal(z, torch.cat([latents(1, 16, 7), latents(1, 16, 2)]))
+    assert torch.equal(z, seed_latents(one, [7, 2]))
+
+
+@pytest.mark.parametrize("seeds", ["1,2,x", "", "1.5", [1, None], 7, []])
+def test_seeds_that_are_no_numbers(one, seeds):
+    with pytest.raises(GanlibError, match="expected whole numbers"):
+        seed_latents(one, seeds)
+
+
+def test_psi(G):
+    z = latents(6, 16, 3)
+    w = G.mapping(z)
+    assert torch.equal(styles(G, z), w[:, None].repeat(1, G.num_layers, 1))
+    assert torch.allclose(styles(G, z, 0.5)[2, 3], (w[2] + G.w_avg) / 2, atol=1e-6)
+    assert np.array_equal(generate(G, z), generate(G, styles(G, z)))
+    flat = sample(G, 6, psi=0)
+    assert (flat == flat[0]).all() and not (sample(G, 6, psi=0.2) == flat).all()
+    z = latents(3, 16, 5)
+    expected = (G.w_avg + 0.7 * (G.mapping(z) - G.w_avg))[:, None].expand(-1, G.num_layers, -1)
+    assert torch.allclose(styles(G, z, 0.7), expected, atol=1e-6)
+    assert np.array_equal(sample(G, 3, 5, psi=0.7), generate(G, styles(G, z, 0.7)))
+
+
+def test_psi_by_group(G):
+    z, groups = latents(2, 16), layer_groups(G)
+    ws, whole = styles(G, z, {"coarse": 0, "fine": 0.5}), styles(G, z)
+    assert torch.equal(ws[:, groups["coarse"]], G.w_avg.expand(2, len(groups["coarse"]), 12))
+    assert torch.equal(ws[:, groups["middle"]], whole[:, groups["middle"]])
+    assert torch.allclose(ws[:, groups["fine"]], (whole[:, groups["fine"]] + G.w_avg) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize("psi", [-1.5, 2.1, {"fine": 3}])
+def test_psi_out_of_range_warns(one, psi):
+    with pytest.warns(UserWarning, match="outside of -1 to 2"):
+        styles(one, latents(1, 16), psi)
+
+
+@pytest.mark.parametrize("psi", [math.nan, math.inf, "x", [0.5], {"fine": None}])
+def test_psi_that_is_no_number(one, psi):
+    with pytest.raises(GanlibError, match="psi=.*expected a number"):
+        styles(one, latents(1, 16), psi)
+
+
+def test_noise_fixed_fresh_and_off(G):
+    ws = styles(G, latents(5, 16))
+    fixed, off = generate(G, ws), generate(G, ws, noise="off")
+    with torch.no_grad():
+        quiet = G.synthesis(ws, [torch.zeros(1, 1, x.shape[-1], x.shape[-1]) for x in G.fixed_noise()])
+    expected = ((quiet + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
+    assert np.array_equal(off, expected) and not np.array_equal(off, fixed)
+    assert np.array_equal(off, generate(G, latents(5, 16), noise="off"))
+    fresh = generate(G, ws, noise=4)
+    assert np.array_equal(fresh, generate(G, ws, noise=4)) and not np.array_equal(fresh, generate(G, ws, noise=5))
+    few = generate(G, ws, batch=2, noise=4).astype(int)
+    assert abs(few - fresh).max() <= 1  # the noise of an image depends on its place, not on its batch
+    same = generate(G, ws[:1].repeat(2, 1, 1), noise=4)
+    assert not np.array_equal(same[0], same[1])
+    with pytest.raises(GanlibError, match="noise='on'"):
+        generate(G, ws, noise="on")
+
+
+def test_pictures_of_a_growing_generator_are_enlarged(generator_files):
+    G = load_generator(generator_files / "stylegan.safetensors").G
+    G.grow(8)
+    images = generate(G, styles(G, latents(2, 16)))
+    assert images.shape == (2, 32, 32, 3) and np.array_equal(images, images[:, ::4, ::4].repeat(4, 1).repeat(4, 2))
+
+
+def test_latents_of_another_shape(one, dcgan):
+    for G, z in ((one, torch.zeros(2, 7)), (one, torch.zeros(2, 8, 11)), (one, torch.zeros(2, 6, 12)),
+                 (dcgan, torch.zeros(2, 7))):
+        with pytest.raises(GanlibError, match="another model"):
+            generate(G, z)
+
+
+def test_layer_groups():
+    def bounds(layers):
+        sizes = [4 * 2**i for i in range(layers // 2)]
+        groups = layer_groups(StyleGenerator(sizes[-1], sizes[:1] * len(sizes), 4, 4, 1, 0.9))
+        assert [*groups["coarse"], *groups["middle"], *groups["fine"]] == list(range(layers))
+        return groups["middle"].start, groups["fine"].start
+
+    assert bounds(18) == (4, 8)  # 1024 pixels: as published
+    assert bounds(10) == (4, 8)  # 64 pixels
+    assert bounds(8) == (4, 6) and bounds(6) == (2, 4)
+
+
+@pytest.mark.parametrize("layers, words", [("corse", "Did you mean 'coarse'"), ((0, 9), "<= 8"), ((-1, 3), "<= 8"),
+                                           ((5, 3), "<= 8")])
+def test_layers_that_there_are_not(one, layers, words):
+    with pytest.raises(GanlibError, match=words):
+        layers_of(one, layers)

@@ -1,0 +1,40 @@
+"""Faces kept in files, and whose they are."""
+import numpy as np
+import pytest
+import torch
+from generators import save_stylegan
+
+from ganlib.errors import GanlibError
+from ganlib.models.sampling import generate, latents, seed_latents, styles
+from ganlib.models.store import load_generator
+from ganlib.play.latent_files import identity, load_latents, save_latents
+
+
+@pytest.mark.parametrize("kind", ["z", "ws"])
+def test_latent_files_come_back_bit_for_bit(styled, tmp_path, kind):
+    z = seed_latents(styled, "3,4")
+    z = styles(styled, z, 0.7) if kind == "ws" else z
+    save_latents(tmp_path / "face.safetensors", styled, z, psi={"coarse": 0.7}, noise=5, seeds=[3, 4])
+    found, settings = load_latents(tmp_path / "face.safetensors", styled)
+    assert torch.equal(found, z) and settings == {"psi": {"coarse": 0.7}, "noise": 5, "seeds": [3, 4]}
+    assert np.array_equal(generate(styled, found), generate(styled, z))
+
+
+def test_latents_of_another_model(styled, generator_files, tmp_path):
+    path = tmp_path / "face.safetensors"
+    save_latents(path, styled, latents(1, 16))
+    other = load_generator(save_stylegan(tmp_path / "other.safetensors", seed=1))
+    with pytest.raises(GanlibError, match="belongs to another model: stylegan, 32x32, 1,234 images seen") as error:
+        load_latents(path, other)
+    assert "This is stylegan, 32x32, 1,235 images" in str(error.value) and str(error.value).count("\n") == 1
+    again = load_generator(generator_files / "stylegan.safetensors")
+    assert identity(again) == identity(styled)
+    again.G.to_rgb[3].weight[0, 0] += 1e-3
+    assert identity(again) != identity(styled)
+
+
+def test_files_that_are_no_latents(styled, generator_files, tmp_path):
+    (tmp_path / "text").write_text("no")
+    for path in (tmp_path / "none", tmp_path / "text", generator_files / "dcgan.safetensors"):
+        with pytest.raises(GanlibError, match="not a latent file"):
+            load_latents(path, styled)
