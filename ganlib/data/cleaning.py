@@ -81,8 +81,7 @@ def clean(folder, size=64, fit="crop", labels=None, faces="auto", progress=True)
         raise GanlibError(f"size={size}: expected pixels, such as 64.")
     files = image_files(folder)
     made_from = origin(folder)  # before the work: what changes meanwhile is another origin
-    labels = labels or next(folder.glob("labels.csv"), None)
-    attributes, known = read_labels(labels, files) if labels else ({}, {})
+    attributes, known, lost = read_labels(folder, files, labels)
     rows = [Row(file, labels={k: known.get(file, {}).get(k) for k in attributes}) for file in files]
     scratch = tempfile.TemporaryDirectory(prefix="ganlib-", ignore_cleanup_errors=True)
     shape = len(files), size, size, 3
@@ -101,6 +100,6 @@ def clean(folder, size=64, fit="crop", labels=None, faces="auto", progress=True)
     method = find_bad_crops([row for row in rows if not row.reason], images, faces, progress)
     settings = {"size": size, "fit": fit, "faces": method, "folder": folder.name, "labels": ", ".join(attributes)}
     settings |= made_from  # a pack keeps it
-    if lost := len(known.keys() - set(files)):
+    if lost:
         settings["labels"] += f"; {lost:,} rows name no file"
     return Report(rows, images, attributes, settings, scratch)
