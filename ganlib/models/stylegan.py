@@ -1,29 +1,26 @@
-"""The published progressive StyleGAN, a style-based pair for little compute, and the projected discriminator.
+"""What style-based generators share, and the published StyleGAN, a pair that grows.
 
-Karras et al. 2017 (ProGAN, https://arxiv.org/abs/1710.10196), 2018 (StyleGAN, 1812.04948) and 2019 (StyleGAN2,
-1912.04958), Huang et al. 2024 (R3GAN, 2501.05441), Sauer et al. 2021 (Projected GAN, 2111.01007).
+ProGAN: Karras et al. 2017, https://arxiv.org/abs/1710.10196; StyleGAN: Karras et al. 2018,
+https://arxiv.org/abs/1812.04948.
 """
+from itertools import pairwise
+
 import torch
 from torch import nn
 
 from ..errors import GanlibError
-from .layers import (
-    EqualConv,
-    EqualLinear,
-    adain,
-    blur,
-    down,
-    head,
-    in_fp32,
-    lrelu,
-    sizes_of,
-    up,
-)
+from .layers import EqualConv, EqualLinear, adain, blur, halve, head, in_fp32, lrelu, sharp2x, stage_sizes
 
 
 class Growing:
+    """What G and D share where they grow from small pictures to large ones (ProGAN, sec. 3)."""
+
+    sizes: list[int]  # pixels of each stage, from 4 up
+    stage: int  # the one in use, an index into sizes
+    fade: torch.Tensor  # how much of it counts, 0 to 1; the rest is the stage below
+
     def grow(self, resolution, fade=1.0):
-        """Work at `resolution` from now on; its block counts `fade` (0 to 1), the one below the rest (ProGAN)."""
+        """Work at `resolution` from now on; its block counts `fade` (0 to 1), the one below the rest."""
         if resolution not in self.sizes:
             raise GanlibError(f"This network has no {resolution} pixels: expected one of {self.sizes}.")
         self.stage = self.sizes.index(resolution)
@@ -31,47 +28,55 @@ class Growing:
 
 
 class StyleGenerator(nn.Module):
-    """What style-based generators share: z -> w, w_avg, noise, mixing. Two style layers per resolution, L in all.
+    """What style-based generators share: z -> w, w_avg, noise, mixing.
 
-    A subclass adds synthesis(ws, noise=None): ws (B, L, w_dim) to images (B, 3, R, R), nominally in [-1, 1] (nothing
-    clamps them), without a random draw; noise: L tensors (1 or B, 1, r, r) as of `new_noise`, None: the fixed noise.
+    L is the number of style layers, two for each resolution. A subclass adds `synthesis`.
     """
 
     has_styles = True
+    w_avg: torch.Tensor  # (w_dim,): the mean of w
 
-    def __init__(self, resolution, sizes, z_dim, w_dim, mapping_layers, mixing):
+    def __init__(self, resolution, widths, z_dim, w_dim, mapping_layers, mixing):
         super().__init__()
         self.resolution, self.z_dim, self.w_dim, self.mixing = resolution, z_dim, w_dim, mixing
-        self.sizes, self.stage, self.num_layers = sizes, len(sizes) - 1, 2 * len(sizes)
-        dims = [z_dim] + [w_dim] * mapping_layers
-        self.map = nn.Sequential(*(nn.Sequential(EqualLinear(a, b, lr=0.01), nn.LeakyReLU(0.2))
-                                   for a, b in zip(dims, dims[1:])))
+        self.sizes = stage_sizes(resolution, widths)
+        self.stage = len(widths) - 1
+        self.num_layers = 2 * len(widths)
+        self.map = nn.Sequential()
+        for n_in, n_out in pairwise([z_dim] + [w_dim] * mapping_layers):
+            self.map.append(nn.Sequential(EqualLinear(n_in, n_out, lr=0.01), nn.LeakyReLU(0.2)))
         self.register_buffer("w_avg", torch.zeros(w_dim))
         for i, noise in enumerate(self.new_noise(1)):
             self.register_buffer(f"noise_{i}", noise)
 
     def mapping(self, z, c=None):
         """z (B, z_dim) to w (B, w_dim), in fp32; z is normalised to length sqrt(z_dim) first."""
-        return self.map(z.float() * (z.float().square().mean(1, keepdim=True) + 1e-8).rsqrt())
+        z = z.float()
+        return self.map(z * (z.square().mean(1, keepdim=True) + 1e-8).rsqrt())
+
+    def synthesis(self, ws, noise=None):
+        """ws (B, L, w_dim) to images (B, 3, R, R), nominally in [-1, 1]: nothing clamps them. Draws nothing.
+
+        noise: L tensors (1 or B, 1, r, r) as of `new_noise`; None: the fixed noise.
+        """
+        raise NotImplementedError
 
     def new_noise(self, batch, dice=None):
-        """Fresh N(0, 1) noise: L tensors (batch, 1, r, r), drawn from `dice` (None: torch's global generator)."""
-        return [torch.randn(batch, 1, r, r, device=self.w_avg.device, generator=dice)
-                for r in self.sizes for _ in range(2)]
+        """Fresh N(0, 1) noise: L tensors (batch, 1, r, r), drawn from `dice` (None: torch's global one)."""
+        sides = [size for size in self.sizes for _ in range(2)]  # of the L layers
+        return [torch.randn(batch, 1, r, r, device=self.w_avg.device, generator=dice) for r in sides]
 
     def fixed_noise(self):
+        """The L tensors (1, 1, r, r) of noise that are part of the generator."""
         return [getattr(self, f"noise_{i}") for i in range(self.num_layers)]
 
-    def mix(self, a, b, crossover):
-        """ws (B, L, w_dim): layers before `crossover` (0 to L; int or tensor (B, 1)) from a, the others from b."""
-        values = torch.as_tensor(crossover)
-        if values.is_floating_point() or not ((values >= 0) & (values <= self.num_layers)).all():
-            raise GanlibError(f"crossover={crossover}: expected 0 to {self.num_layers}, the number of style layers.")
-        return self._mix(a, b, crossover)
+    def cross_over(self, a, b, crossover):
+        """ws (B, L, w_dim) of two w (B, w_dim): layers before `crossover` from a, the others from b.
 
-    def _mix(self, a, b, crossover):  # unchecked: looking at a tensor would make the host wait in every training step
-        first = torch.arange(self.num_layers, device=a.device) < crossover  # (L,) or (B, L)
-        return torch.where(first[..., None], a[:, None], b[:, None])
+        crossover: 0 to L, a number or a tensor (B, 1). Not checked: the host would wait for it at every step.
+        """
+        from_a = torch.arange(self.num_layers, device=a.device) < crossover  # (L,) or (B, L)
+        return torch.where(from_a[..., None], a[:, None], b[:, None])
 
     @torch.no_grad()
     def calibrate(self, zs):
@@ -89,50 +94,56 @@ class StyleGenerator(nn.Module):
         draw = dict(size=(len(z), 1), device=z.device, generator=dice)
         crossover = torch.randint(1, 2 * self.stage + 2, **draw)  # among the layers in use
         crossover = torch.where(torch.rand(**draw) < self.mixing, crossover, self.num_layers)
-        ws = self._mix(w, self.mapping(torch.empty_like(z).normal_(generator=dice), c), crossover)
-        return self.synthesis(ws, self.new_noise(len(z), dice))
+        other = self.mapping(torch.empty_like(z).normal_(generator=dice), c)
+        return self.synthesis(self.cross_over(w, other, crossover), self.new_noise(len(z), dice))
 
 
 class AdaINLayer(nn.Module):
-    """[upsample] - convolution - [blur] - noise - leaky ReLU - AdaIN; the first layer (c_in 0) has no convolution."""
+    """[double] - convolution - [blur] - noise - leaky ReLU - AdaIN; the first (c_in 0) has no convolution."""
 
-    def __init__(self, c_in, c_out, w_dim, up=False):
+    def __init__(self, c_in, c_out, w_dim, doubles=False):
         super().__init__()
-        self.conv, self.up = EqualConv(c_in, c_out) if c_in else None, up
+        self.conv = EqualConv(c_in, c_out) if c_in else None
+        self.doubles = doubles
         self.strength = nn.Parameter(torch.zeros(c_out, 1, 1))  # of the noise, per channel
         self.style = EqualLinear(w_dim, 2 * c_out, gain=1.0, ones=c_out)
 
     def forward(self, x, w, noise):
-        if self.conv:
-            x = blur(self.conv(up(x))) if self.up else self.conv(x)
+        if self.conv and self.doubles:
+            x = blur(self.conv(sharp2x(x)))
+        elif self.conv:
+            x = self.conv(x)
         x = lrelu(torch.addcmul(x, noise.to(x.dtype), self.strength.to(x.dtype)))
-        return adain(x, *self.style(w).chunk(2, 1))
+        scale, bias = self.style(w).chunk(2, 1)  # (B, 2 C) -> twice (B, C)
+        return adain(x, scale, bias)
 
 
 class StyleGANGenerator(Growing, StyleGenerator):
-    """The published generator, growing. `widths`: channels from 4x4 up."""
+    """The published generator, growing. widths: channels from 4x4 up."""
 
-    def __init__(self, resolution=64, widths=(512,) * 4 + (256,), z_dim=512, w_dim=512, mapping_layers=8, mixing=0.9):
-        super().__init__(resolution, sizes_of(resolution, widths), z_dim, w_dim, mapping_layers, mixing)
+    def __init__(self, resolution=64, widths=(512,) * 4 + (256,), z_dim=512, w_dim=512, mapping_layers=8,
+                 mixing=0.9):
+        super().__init__(resolution, widths, z_dim, w_dim, mapping_layers, mixing)
         self.const = nn.Parameter(torch.ones(1, widths[0], 4, 4))
         self.layers = nn.ModuleList()
-        for c_in, c_out in zip((0, *widths), widths):
-            self.layers += [AdaINLayer(c_in, c_out, w_dim, up=True), AdaINLayer(c_out, c_out, w_dim)]
+        for c_in, c_out in pairwise([0, *widths]):
+            self.layers += [AdaINLayer(c_in, c_out, w_dim, doubles=True), AdaINLayer(c_out, c_out, w_dim)]
         self.to_rgb = nn.ModuleList(EqualConv(c, 3, 1, gain=1.0) for c in widths)
         self.register_buffer("fade", torch.ones(()))
 
     def synthesis(self, ws, noise=None):
         noise = self.fixed_noise() if noise is None else noise
-        x = self.const.repeat(len(ws), 1, 1, 1)
+        x = self.const.repeat(len(ws), 1, 1, 1)  # (B, C, 4, 4)
         for i in range(2 * self.stage + 2):
             if i == 2 * self.stage:
-                below = x  # (B, C, r / 2, r / 2)
+                below = x  # (B, C, r / 2, r / 2), what the stage below ends with
             x = self.layers[i](x, ws[:, i], noise[i])
         with in_fp32(x):
-            rgb = self.to_rgb[self.stage](x.float())
-            if self.stage:
-                rgb = torch.lerp(up(self.to_rgb[self.stage - 1](below.float())), rgb, self.fade)
-        return rgb
+            rgb = self.to_rgb[self.stage](x.float())  # (B, 3, r, r)
+            if self.stage == 0:
+                return rgb
+            rgb_below = self.to_rgb[self.stage - 1](below.float())  # (B, 3, r / 2, r / 2)
+            return torch.lerp(sharp2x(rgb_below), rgb, self.fade)
 
 
 class StyleGANDiscriminator(Growing, nn.Module):
@@ -140,17 +151,21 @@ class StyleGANDiscriminator(Growing, nn.Module):
 
     def __init__(self, resolution=64, widths=(512, 512, 512, 512, 256)):
         super().__init__()
-        self.resolution, self.sizes, self.stage = resolution, sizes_of(resolution, widths), len(widths) - 1
+        self.resolution, self.sizes = resolution, stage_sizes(resolution, widths)
+        self.stage = len(widths) - 1
         self.from_rgb = nn.ModuleList(EqualConv(3, c, 1) for c in widths)
-        self.conv1 = nn.ModuleList(EqualConv(c, c) for c in widths[1:])  # block i: from 4 * 2^(i+1) pixels down
-        self.conv2 = nn.ModuleList(EqualConv(c, low) for low, c in zip(widths, widths[1:]))
+        # Of both lists, number i belongs to the block that goes from 4 * 2^(i + 1) pixels down
+        self.conv1 = nn.ModuleList(EqualConv(c, c) for c in widths[1:])
+        self.conv2 = nn.ModuleList(EqualConv(c, c_below) for c_below, c in pairwise(widths))
         self.head = head(widths[0])
         self.register_buffer("fade", torch.ones(()))
 
     def forward(self, x, c=None):
-        image, x = x, lrelu(self.from_rgb[self.stage](x))
+        y = lrelu(self.from_rgb[self.stage](x))  # (B, C, r, r)
         for i in reversed(range(self.stage)):
-            x = lrelu(down(self.conv2[i](blur(lrelu(self.conv1[i](x))))))
+            y = blur(lrelu(self.conv1[i](y)))
+            y = lrelu(halve(self.conv2[i](y)))
             if i == self.stage - 1:
-                x = torch.lerp(lrelu(self.from_rgb[i](down(image))), x, self.fade.to(x.dtype))
-        return self.head(x)
+                y_below = lrelu(self.from_rgb[i](halve(x)))  # (B, C, r / 2, r / 2)
+                y = torch.lerp(y_below, y, self.fade.to(y.dtype))
+        return self.head(y)

@@ -7,7 +7,7 @@ from torch import nn
 from ganlib.models.dcgan import RESOLUTIONS
 from ganlib.errors import GanlibError
 from ganlib.models.build import build_networks
-from ganlib.models.dcgan import NORMS, DCGANDiscriminator, DCGANGenerator, widths
+from ganlib.models.dcgan import NORMS, DCGANDiscriminator, DCGANGenerator, dcgan_widths
 from ganlib.models.store import load_generator
 from ganlib.presets import preset
 from ganlib.training.losses import LOSSES, PENALTIES
@@ -28,18 +28,18 @@ def test_parameter_counts_are_those_of_the_published_example():
 
 @pytest.mark.parametrize("resolution", RESOLUTIONS)
 def test_shapes_and_range(resolution):
-    w = widths(resolution, 4, 16)
+    w = dcgan_widths(resolution, 4, 16)
     x = DCGANGenerator(resolution, w, 10)(torch.randn(2, 10))
     assert x.shape == (2, 3, resolution, resolution) and x.abs().max() <= 1
     assert DCGANDiscriminator(resolution, w)(x).shape == (2,)
 
 
 def test_widths_double_towards_4x4_up_to_the_limit():
-    assert widths(64) == [512, 256, 128, 64]
-    assert widths(256, 64, 512) == [512, 512, 512, 256, 128, 64]
-    assert widths(32, 8) == [32, 16, 8] and widths(28, 8) == widths(64, 8) == [64, 32, 16, 8]
+    assert dcgan_widths(64) == [512, 256, 128, 64]
+    assert dcgan_widths(256, 64, 512) == [512, 512, 512, 256, 128, 64]
+    assert dcgan_widths(32, 8) == [32, 16, 8] and dcgan_widths(28, 8) == dcgan_widths(64, 8) == [64, 32, 16, 8]
     with pytest.raises(GanlibError, match="48"):
-        widths(48)
+        dcgan_widths(48)
 
 
 def test_initial_weights():
@@ -98,7 +98,7 @@ def test_the_plain_networks_are_what_they_were():
 
 
 def test_the_shipped_generator_loads_and_gives_faces():
-    G = load_generator("dcgan")
+    G = load_generator("dcgan").G
     x = G(torch.randn(4, 100, generator=torch.Generator().manual_seed(0)))
     assert x.shape == (4, 3, 64, 64) and x.std() > 0.3
     assert PLAIN_G[:9] == [n for n, _ in G.named_parameters()][:9]
@@ -159,7 +159,7 @@ def test_the_range_zero_to_one_is_inside_only():
 
 @pytest.mark.parametrize("resolution", [r for r in RESOLUTIONS if r != 28])
 def test_residual_blocks_at_every_size_that_doubles(resolution):
-    w = widths(resolution, 4, 8)
+    w = dcgan_widths(resolution, 4, 8)
     x = DCGANGenerator(resolution, w, 5, residual=True)(torch.randn(2, 5))
     assert x.shape == (2, 3, resolution, resolution)
     assert DCGANDiscriminator(resolution, w, norm="layer", residual=True)(x).shape == (2,)
@@ -168,7 +168,7 @@ def test_residual_blocks_at_every_size_that_doubles(resolution):
 @pytest.mark.parametrize("network", [DCGANGenerator, DCGANDiscriminator])
 def test_residual_blocks_refuse_28_pixels(network):
     with pytest.raises(GanlibError, match="residual=True at 28 pixels.* 2, 4, 7, 14, 28"):
-        network(28, widths(28, 4), residual=True)
+        network(28, dcgan_widths(28, 4), residual=True)
 
 
 def test_residual_blocks_add_their_input():
@@ -214,7 +214,7 @@ def test_without_a_norm_there_are_biases_and_the_signal_lasts():
 
 
 def test_five_layers_at_28_pixels():
-    G, D = DCGANGenerator(28, widths(28, 8), 10), DCGANDiscriminator(28, widths(28, 8))
+    G, D = DCGANGenerator(28, dcgan_widths(28, 8), 10), DCGANDiscriminator(28, dcgan_widths(28, 8))
     for network, conv in ((G, nn.ConvTranspose2d), (D, nn.Conv2d)):
         sides = []
         layers = [m for m in network.modules() if isinstance(m, conv)]
@@ -275,7 +275,7 @@ def test_spectral_norm_begins_with_the_seed_too():
     assert all(torch.equal(a[k], b[k]) for k in a)
 
 
-@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("penalty", [name for name in PENALTIES if name != "none"])
 def test_penalties_reach_every_weight_of_every_critic(penalty):
     for variant in VARIANTS:
         if variant["norm"] == "batch":
