@@ -1,12 +1,10 @@
-"""From latents to pictures, and back: truncation, mixing, walks, directions, latent files, inversion.
-
-z (n, z_dim) ~ N(0, 1) goes into every generator; ws (n, L, w_dim), one style per layer, into style-based ones only.
-"""
+"""Pictures as arrays: from tensors to pixels, to a grid, to the bytes of a file."""
 import io
 
 import numpy as np
 import torch
 from PIL import Image
+from torch.nn.functional import adaptive_avg_pool2d
 
 from .errors import GanlibError
 
@@ -14,6 +12,17 @@ from .errors import GanlibError
 def to_uint8(x):
     """(B, 3, H, W) in [-1, 1] to uint8 (B, H, W, 3), rounded to nearest."""
     return x.float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+
+
+def spread(images):
+    """How varied pictures are, from 0 to 1: the mean distance between two. uint8 (N, H, W, 3), N at least 2.
+
+    The distance is the root mean square over 8x8 regions and three colours. It falls when modes collapse, and
+    ignores fine noise.
+    """
+    x = torch.from_numpy(np.asarray(images)).permute(0, 3, 1, 2).float() / 255
+    regions = adaptive_avg_pool2d(x, 8).flatten(1)  # (N, 3 * 8 * 8)
+    return (torch.pdist(regions) / regions.shape[1] ** 0.5).mean().item()
 
 
 def encoded(save, format="png", **options):
@@ -26,19 +35,30 @@ def encoded(save, format="png", **options):
 def grid(images, columns=8, padding=2, scale=1):
     """Images side by side as one PIL image, with white lines of `padding` pixels between and around them.
 
-    images: uint8 (N, H, W, 3) or float tensor (N, 3, H, W) in [-1, 1]; scale: a whole number by which small
+    images: uint8 (N, H, W, 3) or float tensor (N, 3, H, W) in [-1, 1]. scale: a whole number by which small
     pictures are enlarged (nearest neighbour). Raises GanlibError for anything else.
     """
+    x = _pixels(images).repeat(scale, 1).repeat(scale, 2)
+    columns = min(columns, len(x))
+    missing = -len(x) % columns  # places that stay white in the last row
+    x = np.pad(x, ((0, missing), (0, padding), (0, padding), (0, 0)), constant_values=255)
+    _, height, width, _ = x.shape  # each with the lines below it and to its right
+    x = x.reshape(-1, columns, height, width, 3)  # (rows, columns, ...)
+    x = x.swapaxes(1, 2).reshape(-1, columns * width, 3)  # (rows * height, columns * width, 3)
+    return Image.fromarray(np.pad(x, ((padding, 0), (padding, 0), (0, 0)), constant_values=255))
+
+
+def _pixels(images):
+    """uint8 (N, H, W, 3) of what `grid` takes."""
     x = images
-    if hasattr(x, "detach"):
-        x = (to_uint8(x.detach()) if x.is_floating_point() and x.ndim == 4 else x).cpu().numpy()
-    if getattr(x, "dtype", None) != np.uint8 or x.ndim != 4 or x.shape[3] != 3 or not x.size:
-        found = f"{getattr(x, 'dtype', type(x).__name__)} of shape {tuple(getattr(x, 'shape', ()))}"
+    if isinstance(x, torch.Tensor):
+        x = x.detach()
+        if x.is_floating_point() and x.ndim == 4:
+            x = to_uint8(x)
+        x = x.cpu().numpy()
+    dtype, shape = getattr(x, "dtype", None), tuple(getattr(x, "shape", ()))
+    if dtype != np.uint8 or len(shape) != 4 or shape[3] != 3 or 0 in shape:
+        found = f"{dtype or type(x).__name__} of shape {shape}"
         raise GanlibError(f"These are no images: found {found}; expected uint8 (N, H, W, 3) or float "
                           "(N, 3, H, W) in [-1, 1], with N at least 1.")
-    columns, p = min(columns, len(x)), padding
-    x = x.repeat(scale, 1).repeat(scale, 2)
-    x = np.pad(x, ((0, -len(x) % columns), (0, p), (0, p), (0, 0)), constant_values=255)
-    _, h, w, _ = x.shape  # with the lines below and to the right
-    x = x.reshape(-1, columns, h, w, 3).swapaxes(1, 2).reshape(-1, columns * w, 3)  # (rows * h, ...)
-    return Image.fromarray(np.pad(x, ((p, 0), (p, 0), (0, 0)), constant_values=255))
+    return x

@@ -143,8 +143,8 @@ def test_a_runs_files_are_known_to_one_module(name):
     """Other modules ask training.runs; error messages and docstrings may name the files."""
     tree = TREES[name]
     prose = set(docstrings(tree))
-    constants = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and node not in prose]
-    names = [value for value in constants if isinstance(value, str) and " " not in value]
+    values = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and node not in prose]
+    names = [value for value in values if isinstance(value, str) and " " not in value]
     assert not [value for value in names if any(file in value for file in RUN_FILES)]
 
 

@@ -1,9 +1,11 @@
-"""What runs and data look like: grids, curves and what they say, the progress GIF, the live panel, dropped files.
+"""Figures of what runs have logged, and of a pack's labels.
 
-Pictures are PIL images and plots are Figures: both show inline as the last line of a cell and go to a file
-with `.save(...)` or `.savefig(...)`. Nothing here opens a window or knows pyplot.
+A figure shows inline as the last line of a cell, and goes to a file with `.savefig(...)` or the argument
+`out`. Nothing here opens a window or knows pyplot.
 """
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import matplotlib.figure
 import numpy as np
@@ -14,6 +16,9 @@ from ..images import encoded
 from ..training.logs import logs_of, values_of
 from .pictures import BLUE, COLORS, GREEN, GREY, INK, PURPLE, RED
 
+FAINT = "#e4e4e4"
+Dashes = Literal["-", "--", ":"]
+
 
 class Figure(matplotlib.figure.Figure):
     """A figure that shows inline whether or not pyplot was imported, and once only."""
@@ -21,109 +26,171 @@ class Figure(matplotlib.figure.Figure):
     def _repr_png_(self):
         return encoded(self.savefig)
 
-# Panels: title, curves (key of the log, meaning, colour, dashes), limits (a pair, "log", or as the data), a line across
-LOSS = "Loss", [("loss_g", "generator", BLUE, "-"), ("loss_d", "discriminator", RED, "--")], None, None
-OPINION = [("d_real", "real, D(x)", GREEN, "-"), ("d_fake", "generated, D(G(z))", PURPLE, "--")]
-ANSWER, SCORE = ("D's answer", OPINION, (0, 1), 0.5), ("D's score", OPINION, None, None)
-CRITIC = "Critic", [("d_real", "D(x)", GREEN, "-"), ("d_fake", "D(G(z))", PURPLE, "--"),
-                    ("estimate", "Wasserstein estimate", INK, ":")], None, None
+
+@dataclass(frozen=True)
+class Curve:
+    """One key of the log, and how it is drawn where a single run is shown."""
+
+    key: str
+    meaning: str
+    color: str
+    dashes: Dashes = "-"
+
+
+@dataclass(frozen=True)
+class Plot:
+    """What one pair of axes shows."""
+
+    title: str
+    lines: tuple[Curve, ...]
+    limits: tuple[float, float] | None = None  # None: as the data
+    level: float | None = None  # where a dotted line goes across
+    scale: str = "linear"
+
+
+LOSS = Plot("Loss", (Curve("loss_g", "generator", BLUE), Curve("loss_d", "discriminator", RED, "--")))
+OPINION = (Curve("d_real", "real, D(x)", GREEN), Curve("d_fake", "generated, D(G(z))", PURPLE, "--"))
+ANSWER = Plot("D's answer", OPINION, limits=(0, 1), level=0.5)
+SCORE = Plot("D's score", OPINION)
+CRITIC = Plot("Critic", (
+    Curve("d_real", "D(x)", GREEN),
+    Curve("d_fake", "D(G(z))", PURPLE, "--"),
+    Curve("estimate", "Wasserstein estimate", INK, ":"),
+))
 INDICATORS = (
-    ("D's accuracy (0.5: guessing)", [("accuracy", "", INK, "-")], (0, 1.02), 0.5),
-    ("Gradient norm", [("grad_g", "G", BLUE, "-"), ("grad_d", "D", RED, "--")], "log", None),
-    ("Diversity (1: as the data)", [("diversity", "", INK, "-")], (0, 1.3), 1),
-    ("D(G(z))", [("d_fake", "before D's step", BLUE, "-"), ("d_fake_g", "after", RED, "--")], None, None),
-    ("Updates skipped", [("skipped_g", "G", BLUE, "-"), ("skipped_d", "D", RED, "--")], (-0.02, 1.02), None),
-    ("Penalty", [("penalty", "", INK, "-")], None, None),
+    Plot("D's accuracy (0.5: guessing)", (Curve("accuracy", "", INK),), limits=(0, 1.02), level=0.5),
+    Plot("Gradient norm", (Curve("grad_g", "G", BLUE), Curve("grad_d", "D", RED, "--")), scale="log"),
+    Plot("Diversity (1: as the data)", (Curve("diversity", "", INK),), limits=(0, 1.3), level=1),
+    Plot("D(G(z))", (Curve("d_fake", "before D's step", BLUE), Curve("d_fake_g", "after", RED, "--"))),
+    Plot("Updates skipped", (Curve("skipped_g", "G", BLUE), Curve("skipped_d", "D", RED, "--")),
+         limits=(-0.02, 1.02)),
+    Plot("Penalty", (Curve("penalty", "", INK),)),
 )
-
-
-def smooth(values, window):
-    """Centred average over an odd number of values, weighted by a Hann window; over fewer at the two ends."""
-    kernel = np.hanning(window + 2)[1:-1]
-    total, weight = (np.convolve(v, kernel) for v in (values, np.ones(len(values))))
-    return (total / weight)[window // 2:][:len(values)]
-
-
-def draw_panel(ax, logs, title, curves, limits, line):
-    """One panel (see above) of one or several runs."""
-    seen, alone = [], logs[0].number is None
-    for log in logs:
-        for key, _, color, style in curves:
-            raw, images = values_of(log.records, key)
-            look = dict(color=color if alone else COLORS[log.number % 6], linestyle="-" if alone else style)
-            if len(raw):
-                ax.plot(images / 1000, raw, color=look["color"], alpha=0.25, linewidth=0.8)
-                ax.plot(images / 1000, smooth(raw, 2 * (len(raw) // 40) + 1), **look, linewidth=1.8)
-                seen += [*np.percentile(raw, [1, 99])]  # a few spikes must not flatten the rest
-        for at in (e["images"] / 1000 for e in log.events if e["event"] == "start" and e["images"]):
-            ax.axvline(at, color=GREY, alpha=0.4, linewidth=0.8)
-    if limits == "log":
-        ax.set_yscale("log")
-    else:
-        room = 0.1 * np.ptp(seen or 0) or 0.1
-        ax.set_ylim(limits or (min(seen, default=0) - room, max(seen, default=0) + room))
-        ax.locator_params(nbins=6)
-    if line:
-        ax.axhline(line, color=GREY, linewidth=1, linestyle=":")
-    ax.set_title(title, fontsize=11, color=INK, loc="left", y=1)
-    ax.set_xlabel("images seen (thousands)", fontsize=10)
-    ax.grid(color="#e4e4e4", linewidth=0.6)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.margins(x=0.01)
-    keys = [Line2D([], [], label=meaning, color=color if alone else INK, ls="-" if alone else style)
-            for _, meaning, color, style in curves if meaning]
-    ax.legend(handles=keys, ncols=3, fontsize=9, frameon=False, loc="lower right", bbox_to_anchor=(1.01, 0.98),
-              handlelength=1.6, columnspacing=1.2)
-
-
-def opinion_panel(log):
-    return ANSWER if log.kind == "answer" else CRITIC if log.kind == "wasserstein" else SCORE
-
-
-def _figure(panels, across, logs, out):
-    """Figure of panels [(logs, panel), ...], so many in a row, and a legend if there are several runs."""
-    down = -(-len(panels) // across)
-    figure = Figure(figsize=(10, 3.1 * down + 0.7), dpi=100, layout="constrained")
-    for i, (some, panel) in enumerate(panels):
-        draw_panel(figure.add_subplot(down, across, i + 1), some, *panel)
-    if not panels:
-        figure.text(0.5, 0.5, "This log has no indicators: an older version wrote it.", ha="center", color=INK)
-    if len(logs) > 1:
-        lines = [Line2D([], [], label=log.name, color=COLORS[log.number % 6], linewidth=2) for log in logs]
-        figure.legend(handles=lines, ncols=6, fontsize=9, frameon=False, loc="outside lower center")
-    if out is not None:
-        write_atomic(out, encoded(figure.savefig, Path(out).suffix[1:] or "png"))
-    return figure
 
 
 def curves(*runs, out=None):
     """Figure of the losses (left) and of D(x) and D(G(z)) (right) against images seen, from log.jsonl.
 
-    runs: run folders, or what `train` returned; several are laid over one another, in a row for each kind of loss.
-    Light lines are the log's values, strong ones a moving average, upright ones mark where a run was resumed.
-    out: a file to save it in as well (.png, .svg, .pdf).
+    runs: run folders, or what `train` returned. Several are laid over one another, in a row for each kind of
+    loss. Light lines are the log's values, strong ones a moving average. Upright lines mark where a run was
+    resumed. out: a file to save it in as well (.png, .svg, .pdf).
     """
-    logs, panels = logs_of(*runs), []
-    kinds = {log.kind: [one for one in logs if one.kind == log.kind] for log in logs}
-    for some in kinds.values():
-        loss = f"Loss ({', '.join(sorted({log.config.loss for log in some}))})" if len(kinds) > 1 else "Loss"
-        panels += (some, (loss, *LOSS[1:])), (some, opinion_panel(some[0]))
+    logs = logs_of(*runs)
+    by_kind: dict[str, list] = {}
+    for log in logs:
+        by_kind.setdefault(log.kind, []).append(log)
+    panels = []
+    for some in by_kind.values():
+        losses = ", ".join(sorted({log.config.loss for log in some}))
+        title = f"Loss ({losses})" if len(by_kind) > 1 else "Loss"
+        panels.append((some, replace(LOSS, title=title)))
+        panels.append((some, opinion_plot(some[0])))
     return _figure(panels, 2, logs, out)
 
 
 def indicators(*runs, out=None):
-    """Figure of what warns of collapse, drawn as by `curves`: D's accuracy, gradient norms, how varied the samples are,
-    D(G(z)) before and after D's update (a gap shows how much D learns in one step), updates skipped by gates, the penalty.
+    """Figure of what warns of collapse, drawn as by `curves`.
 
-    Left out is what no log has (an older one, no gate), and D(G(z)) where the losses differ in kind.
+    It shows D's accuracy, the gradients' norms, how varied the samples are, D(G(z)) before and after D's
+    update (a gap shows how much D learns in one step), updates skipped by gates, and the penalty. What no log
+    has is left out (an older one, no gate), and so is D(G(z)) where the losses differ in kind.
     """
     logs = logs_of(*runs)
-    records, kinds = [r for log in logs for r in log.records], {log.kind for log in logs}
-    known = {key for r in records for key in r} - {"d_fake"}
-    if len(kinds) > 1:
-        known -= {"d_fake_g"}
-    found = [(logs, panel) for panel in INDICATORS if known & {key for key, *_ in panel[1]}]
+    known = {key for log in logs for record in log.records for key in record}
+    known.discard("d_fake")  # every log has it: it alone makes no plot
+    if len({log.kind for log in logs}) > 1:
+        known.discard("d_fake_g")
+    found = [(logs, plot) for plot in INDICATORS if known & {curve.key for curve in plot.lines}]
     return _figure(found, 2 if len(found) in (2, 4) else 3, logs, out)
+
+
+def opinion_plot(log):
+    """The plot of what D says, which depends on the kind of its loss."""
+    return {"answer": ANSWER, "wasserstein": CRITIC}.get(log.kind, SCORE)
+
+
+def _figure(panels, across, logs, out):
+    """Figure of panels [(logs, plot), ...], so many in a row, and a legend if there are several runs."""
+    down = -(-len(panels) // across)
+    figure = Figure(figsize=(10, 3.1 * down + 0.7), dpi=100, layout="constrained")
+    for i, (some, plot) in enumerate(panels):
+        draw_plot(figure.add_subplot(down, across, i + 1), some, plot)
+    if not panels:
+        words = "This log has no indicators: an older version wrote it."
+        figure.text(0.5, 0.5, words, ha="center", color=INK)
+    if len(logs) > 1:
+        keys = [Line2D([], [], label=log.name, color=_run_color(log), linewidth=2) for log in logs]
+        figure.legend(handles=keys, ncols=6, fontsize=9, frameon=False, loc="outside lower center")
+    if out is not None:
+        write_atomic(out, encoded(figure.savefig, Path(out).suffix[1:] or "png"))
+    return figure
+
+
+def draw_plot(axes, logs, plot):
+    """Draw a Plot of one run, or of several: then each run has a colour and each curve its dashes."""
+    alone = logs[0].number is None
+    heights = []
+    for log in logs:
+        for curve in plot.lines:
+            color = curve.color if alone else _run_color(log)
+            heights += _draw_curve(axes, log, curve.key, color, "-" if alone else curve.dashes)
+        for event in log.events:
+            if event["event"] == "start" and event["images"]:
+                axes.axvline(event["images"] / 1000, color=GREY, alpha=0.4, linewidth=0.8)
+    if plot.scale == "log":
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(plot.limits or _room_for(heights))
+        axes.locator_params(nbins=6)
+    if plot.level is not None:
+        axes.axhline(plot.level, color=GREY, linewidth=1, linestyle=":")
+    _label(axes, plot, alone)
+
+
+def _run_color(log):
+    return COLORS[log.number % len(COLORS)]
+
+
+def _draw_curve(axes, log, key, color, dashes):
+    """Draw one key of a log. Returns the heights that the axes must have room for."""
+    values, images = values_of(log.records, key)
+    if not len(values):
+        return []
+    averages = smooth(values, 2 * (len(values) // 40) + 1)
+    axes.plot(images / 1000, values, color=color, alpha=0.25, linewidth=0.8)
+    axes.plot(images / 1000, averages, color=color, linestyle=dashes, linewidth=1.8)
+    return [*np.percentile(values, [1, 99])]  # a few spikes must not flatten the rest
+
+
+def _room_for(heights):
+    """(lowest, highest) of the axes: the heights and a tenth more on both sides."""
+    low, high = min(heights, default=0), max(heights, default=0)
+    room = 0.1 * (high - low) or 0.1
+    return low - room, high + room
+
+
+def _label(axes, plot, alone):
+    axes.set_title(plot.title, fontsize=11, color=INK, loc="left", y=1)
+    axes.set_xlabel("images seen (thousands)", fontsize=10)
+    axes.grid(color=FAINT, linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.margins(x=0.01)
+    keys = []
+    for curve in plot.lines:
+        if curve.meaning:
+            color = curve.color if alone else INK
+            dashes: Dashes = "-" if alone else curve.dashes
+            keys.append(Line2D([], [], label=curve.meaning, color=color, linestyle=dashes))
+    axes.legend(handles=keys, ncols=3, fontsize=9, frameon=False, handlelength=1.6, columnspacing=1.2,
+                loc="lower right", bbox_to_anchor=(1.01, 0.98))
+
+
+def smooth(values, window):
+    """Centred average over an odd number of values, weighted by a Hann window; over fewer at the two ends."""
+    kernel = np.hanning(window + 2)[1:-1]
+    total = np.convolve(values, kernel)
+    weight = np.convolve(np.ones(len(values)), kernel)
+    return (total / weight)[window // 2:][:len(values)]
 
 
 def label_counts(pack):
@@ -132,10 +199,12 @@ def label_counts(pack):
     if not pack.attributes:
         figure.text(0.5, 0.5, "This pack has no labels.", ha="center", fontsize=12, color=INK)
     for k, (attribute, names) in enumerate(pack.attributes.items()):
-        ax = figure.add_subplot(1, len(pack.attributes), k + 1)
-        counts = [int((pack.labels[:, k] == i).sum()) for i in [*range(len(names)), -1]]
-        ax.bar_label(ax.bar([*names, "unknown"], counts, color=[BLUE] * len(names) + [GREY]), fontsize=8, color=INK)
-        ax.set_title(f"{attribute} ({len(names)} classes)", fontsize=11, color=INK, loc="left")
-        ax.tick_params(axis="x", rotation=60)
-        ax.spines[["top", "right"]].set_visible(False)
+        axes = figure.add_subplot(1, len(pack.attributes), k + 1)
+        numbers = [*range(len(names)), -1]  # -1: unknown
+        counts = [int((pack.labels[:, k] == number).sum()) for number in numbers]
+        bars = axes.bar([*names, "unknown"], counts, color=[BLUE] * len(names) + [GREY])
+        axes.bar_label(bars, fontsize=8, color=INK)
+        axes.set_title(f"{attribute} ({len(names)} classes)", fontsize=11, color=INK, loc="left")
+        axes.tick_params(axis="x", rotation=60)
+        axes.spines[["top", "right"]].set_visible(False)
     return figure

@@ -1,45 +1,56 @@
-"""What runs and data look like: grids, curves and what they say, the progress GIF, the live panel, dropped files.
-
-Pictures are PIL images and plots are Figures: both show inline as the last line of a cell and go to a file
-with `.save(...)` or `.savefig(...)`. Nothing here opens a window or knows pyplot.
-"""
+"""The live panel: one picture in the notebook that follows a training."""
 import math
 import time
 import warnings
 
 import numpy as np
 from IPython import get_ipython
-from IPython.display import Image as Shown
+from IPython.display import Image as ShownImage
 from IPython.display import display
 from PIL import Image
 from tqdm import tqdm
 
 from ..images import encoded
 from ..training.logs import folder_of, logs_of
-from .curves import LOSS, Figure, draw_panel, opinion_panel
+from .curves import LOSS, Figure, draw_plot, opinion_plot
 from .movies import sample_files, seen_text
 from .pictures import INK
 
+SLOWEST = 30  # seconds between two pictures, however long a run is
+WIDTH, HEIGHT = 1000, 570  # pixels of the panel
+SHEET_LEFT, SHEET_TOP, SHEET_WIDTH = 470, 532, 530  # pixels, from the left and from below
 
-class live:
+
+class LivePanel:
     """A hook for `train`: one panel in the notebook with curves, newest grid and speed, updated in place.
 
-    hook(record) after a record was logged draws at most once in `every` seconds (up to 30 in a long run) from
-    the run's files; hook.close() draws what is still missing. Outside a notebook it does nothing, and
-    a failure in it is a warning: it never stops a training.
+    hook(record) after a record was logged draws from the run's files, at most once in `every` seconds (up to
+    30 in a long run). hook.close() draws what is still missing. Outside a notebook it does nothing. A failure
+    in it is a warning: it never stops a training.
     """
 
     def __init__(self, run, every=5.0):
-        self.run, self.every, self.cell, self.behind = folder_of(run), every, None, False
+        self.run = folder_of(run)
+        self.every = every
+        self.behind = False  # whether the log has more than is drawn
+        self.cell = None  # the number of the cell that shows the panel
+        self.handle = None
+        self.begun = 0.0
+        self.drawn = -math.inf
 
     def __call__(self, record=None):
-        shell, now = get_ipython(), time.monotonic()
+        shell = get_ipython()
         if not hasattr(shell, "kernel"):
             return
+        now = time.monotonic()
         if self.cell != shell.execution_count:  # in another cell than before: a new panel
-            self.cell, self.handle, self.begun, self.drawn = shell.execution_count, None, now, -math.inf
+            self.cell = shell.execution_count
+            self.handle = None
+            self.begun = now
+            self.drawn = -math.inf
         self.behind = True
-        if now - self.drawn >= max(self.every, min(30, (now - self.begun) / 60)):
+        pause = max(self.every, min(SLOWEST, (now - self.begun) / 60))
+        if now - self.drawn >= pause:
             self.close()
 
     def close(self):
@@ -47,36 +58,56 @@ class live:
         if not self.behind:
             return
         try:
-            shown = Shown(encoded(self.panel().savefig), width=1000, height=570)
-            if self.handle:
-                self.handle.update(shown)
-            else:
-                self.handle = display(shown, display_id=True)
+            self._show(ShownImage(encoded(self.panel().savefig), width=WIDTH, height=HEIGHT))
         except Exception as error:
             warnings.warn(f"The live panel could not be drawn: {error}", stacklevel=2)
-        self.drawn, self.behind = time.monotonic(), False
+        self.drawn = time.monotonic()
+        self.behind = False
+
+    def _show(self, picture):
+        if self.handle:
+            self.handle.update(picture)
+        else:
+            self.handle = display(picture, display_id=True)
 
     def panel(self):
         """Figure, 1000 pixels wide: a line of text, the curves, the newest sample grid."""
         logs = logs_of(self.run)
-        figure = Figure(figsize=(10, 5.7), dpi=100)
-        layout = dict(left=0.055, right=0.45, top=0.88, bottom=0.09, hspace=0.42)
-        for ax, panel in zip(figure.subplots(2, 1, gridspec_kw=layout), (LOSS, opinion_panel(logs[0]))):
-            draw_panel(ax, logs, *panel)
-        figure.text(0.008, 0.965, _where(logs[0].config, logs[0].records[-1]), fontsize=11, color=INK, va="center")
+        figure = Figure(figsize=(WIDTH / 100, HEIGHT / 100), dpi=100)
+        layout = {"left": 0.055, "right": 0.45, "top": 0.88, "bottom": 0.09, "hspace": 0.42}
+        above, below = figure.subplots(2, 1, gridspec_kw=layout)
+        draw_plot(above, logs, LOSS)
+        draw_plot(below, logs, opinion_plot(logs[0]))
+        text = _where(logs[0].config, logs[0].records[-1])
+        figure.text(0.008, 0.965, text, fontsize=11, color=INK, va="center")
         if files := sample_files(self.run):
-            with Image.open(files[-1]) as sheet:
-                size = 530, round(sheet.height * 530 / sheet.width)
-                sheet = sheet.resize(size, Image.LANCZOS if sheet.width > 530 else Image.NEAREST)
-            figure.figimage(np.asarray(sheet), 470, 532 - size[1])
+            sheet = _fitted(files[-1])
+            figure.figimage(np.asarray(sheet), SHEET_LEFT, SHEET_TOP - sheet.height)
         return figure
+
+
+def _fitted(path):
+    """A sample grid in the width that the panel has for it."""
+    with Image.open(path) as sheet:
+        size = SHEET_WIDTH, round(sheet.height * SHEET_WIDTH / sheet.width)
+        smaller = sheet.width > SHEET_WIDTH
+        return sheet.resize(size, Image.Resampling.LANCZOS if smaller else Image.Resampling.NEAREST)
 
 
 def _where(config, last):
     """How far a run is, in words: images seen, images/s, time left, losses."""
     rate = last["images_per_second"]
-    left = min((config.images - last["images"]) / max(rate, 1e-9) if config.images else math.inf,
-               60 * config.minutes - last["train_seconds"] if config.minutes else math.inf)
-    left = f"{tqdm.format_interval(max(0, left))} left" if left < math.inf else ""
-    return "     ".join((seen_text(last), f"{rate:.0f} images/s", left,
-                         f"loss G {last['loss_g']:.2f}   D {last['loss_d']:.2f}"))
+    seconds = _seconds_left(config, last)
+    left = f"{tqdm.format_interval(seconds)} left" if seconds < math.inf else ""
+    losses = f"loss G {last['loss_g']:.2f}   D {last['loss_d']:.2f}"
+    return "     ".join((seen_text(last), f"{rate:.0f} images/s", left, losses))
+
+
+def _seconds_left(config, last):
+    """Seconds until a budget is spent, the first of images and minutes; infinite where there is none."""
+    left = [math.inf]
+    if config.images:
+        left.append((config.images - last["images"]) / max(last["images_per_second"], 1e-9))
+    if config.minutes:
+        left.append(60 * config.minutes - last["train_seconds"])
+    return max(0, min(left))

@@ -1,12 +1,10 @@
-"""What runs and data look like: grids, curves and what they say, the progress GIF, the live panel, dropped files.
-
-Pictures are PIL images and plots are Figures: both show inline as the last line of a cell and go to a file
-with `.save(...)` or `.savefig(...)`. Nothing here opens a window or knows pyplot.
-"""
+"""The progress of a run, and walks between faces, as animated GIF, WebP or MP4."""
 import base64
 import importlib.util
 import math
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import imageio.v3 as imageio
@@ -19,58 +17,83 @@ from ..errors import GanlibError
 from ..files import write_atomic
 from ..images import encoded
 from ..training.logs import folder_of
-from ..training.schedule import phase
+from ..training.schedule import moment
 from .pictures import FONT, titled
 
-STEPS = [(8, 8, 256), (8, 8, 128), (8, 6, 128), (6, 6, 128), (6, 4, 128), (4, 4, 128), (4, 3, 128), (4, 2, 128),
-         (3, 2, 128), (2, 2, 64), (1, 1, 64)]  # columns, rows and colours, from large to small
+FEWEST = 24  # frames that stay, however small the file must be
+OPENING = 1.5  # seconds for which the real images stand at the start
+ENDING = 2.0  # seconds for which the last frame stands
+WIDEST = 660  # pixels
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What part of the sample grids a movie shows, and in how many colours."""
+
+    columns: int
+    rows: int
+    colors: int
+
+
+# From the best to the smallest: what is given up, step by step, until a movie fits max_bytes
+QUALITIES = (
+    Quality(8, 8, 256),
+    Quality(8, 8, 128),
+    Quality(8, 6, 128),
+    Quality(6, 6, 128),
+    Quality(6, 4, 128),
+    Quality(4, 4, 128),
+    Quality(4, 3, 128),
+    Quality(4, 2, 128),
+    Quality(3, 2, 128),
+    Quality(2, 2, 64),
+    Quality(1, 1, 64),
+)
 
 
 def gif(run, out, seconds=8.0, max_bytes=3_000_000, include_real=True):
-    """Write the progress of a run, from its samples/, as a GIF or MP4 (`out` decides). Returns the path.
+    """Write the progress of a run, from its samples/, as a GIF, WebP or MP4 (`out` decides).
 
-    The first frame is real images (unless include_real is False); every frame says what it shows; the last
-    is held longer. seconds: about how long it plays. To stay within max_bytes it takes fewer colours, then
-    a part of the grid, and leaves out frames as long as 24 remain.
+    Returns the path. The first frame is real images (unless include_real is False), every frame says what it
+    shows, and the last is held longer. seconds: about how long it plays. To stay within max_bytes it takes
+    fewer colours, then a part of the grid, and leaves out frames as long as 24 remain.
     """
-    run, out = folder_of(run), Path(out)
+    folder, out = folder_of(run), Path(out)
     encode = encoder(out)
-    files, real = sample_files(run), run / "samples" / "real.png"
-    if not files:
-        raise GanlibError(f"{run} has no samples/*.png: expected a run's folder, as `train` writes it (the generators "
-                          "that come with ganlib have no such pictures).")
-    config = Config.load(run / "config.json") if (run / "config.json").is_file() else Config()
-    pages = [(real, "real images")] * (include_real and real.is_file())
-    opening = len(pages)  # 1 or 0
-    for path in files:
-        now = asdict(phase(config, int(path.stem))) if config.grow else {}
-        pages.append((path, seen_text({"images": int(path.stem)} | now)))
-    few, (width, _) = min(len(files), 24), Image.open(files[0]).size
-    for columns, rows, colors in [s for s in STEPS if s[0] * width // 8 <= 660] or STEPS[-1:]:
-        wide = max(FONT.getlength(text) for _, text in pages) + 12
-        frames = [_frame(path, text, columns, rows, wide) for path, text in pages]
-
-        def movie_of(n):
-            chosen = [frames[round(i)] for i in np.linspace(len(frames) - 1, opening, n)][::-1]
-            each = min(1, max(0.06, (seconds - 2 - 1.5 * opening) / max(1, n - 1)))
-            return encode(frames[:opening] + chosen, [1.5] * opening + [each] * (n - 1) + [2.0], colors)
-
-        data = movie_of(few)
-        if len(data) > max_bytes:
-            continue
-        n = min(len(files), int(few * max_bytes / len(data)))
-        while n > few and len(more := movie_of(n)) > max_bytes:
-            n -= max(1, n // 30)
-        write_atomic(out, more if n > few else data)
-        return out
+    opening, pages = _pages(folder, include_real)
+    for quality in _qualities(pages[0].path):
+        run_movie = _RunMovie(
+            opening=_frames(opening, quality, pages),
+            frames=_frames(pages, quality, pages),
+            seconds=seconds,
+            encode=partial(encode, colors=quality.colors),
+        )
+        data = run_movie.within(max_bytes)
+        if data is not None:
+            write_atomic(out, data)
+            return out
     raise GanlibError(f"{out} cannot be made as small as max_bytes={max_bytes:,}: allow more.")
 
 
+def movie(path, images, fps=20):
+    """Write images (n, H, W, 3) uint8 as a GIF, WebP or MP4 (`path` decides).
+
+    Small ones are enlarged to about 256 pixels.
+    """
+    encode = encoder(path)
+    scale = max(1, 256 // images.shape[1])
+    frames = [Image.fromarray(image.repeat(scale, 0).repeat(scale, 1)) for image in images]
+    write_atomic(path, encode(frames, [1 / fps] * len(frames), 256))
+
+
 def animation(path):
-    """A GIF or MP4 file for display in a notebook; unlike IPython's Image it is kept when exported to HTML."""
-    data, mp4 = base64.b64encode(Path(path).read_bytes()).decode(), Path(path).suffix.lower() == ".mp4"
-    return HTML(f'<video controls loop src="data:video/mp4;base64,{data}"></video>' if mp4 else
-                f'<img alt="{Path(path).name}" src="data:image/gif;base64,{data}">')
+    """A GIF, WebP or MP4 file for a notebook; unlike IPython's Image it is kept when exported to HTML."""
+    path = Path(path)
+    data = base64.b64encode(path.read_bytes()).decode()
+    kind = path.suffix.lower().removeprefix(".")
+    if kind == "mp4":
+        return HTML(f'<video controls loop src="data:video/mp4;base64,{data}"></video>')
+    return HTML(f'<img alt="{path.name}" src="data:image/{kind};base64,{data}">')
 
 
 def seen_text(record):
@@ -86,46 +109,131 @@ def sample_files(run):
     return sorted((p for p in (run / "samples").glob("*.png") if p.stem.isdigit()), key=lambda p: int(p.stem))
 
 
-def _frame(path, text, columns, rows, wide):
-    """The upper left part of a sample grid (of tiny pictures enlarged) under a strip with the text."""
+@dataclass(frozen=True)
+class _Page:
+    """A sample grid, and what is written above it."""
+
+    path: Path
+    text: str
+
+
+def _pages(folder, include_real):
+    """(pages of the opening: real images or none, pages of the run) from a run's folder."""
+    files = sample_files(folder)
+    if not files:
+        raise GanlibError(f"{folder} has no samples/*.png: expected a run's folder, as `train` writes it "
+                          "(the generators that come with ganlib have no such pictures).")
+    config = Config.load(folder / "config.json") if (folder / "config.json").is_file() else Config()
+    pages = [_Page(path, _text_at(config, int(path.stem))) for path in files]
+    real = folder / "samples" / "real.png"
+    opening = [_Page(real, "real images")] if include_real and real.is_file() else []
+    return opening, pages
+
+
+def _text_at(config, images):
+    if not config.grow:
+        return seen_text({"images": images})
+    now = moment(config, images)
+    return seen_text({"images": images, "resolution": now.resolution, "fade": now.fade})
+
+
+def _qualities(path):
+    """The qualities that are not too wide for a page, for grids like the one at a path."""
     with Image.open(path) as file:
-        pitch, scale = (file.width - 2) // 8, max(1, 560 // file.width)
-        picture = file.convert("RGB").crop((0, 0, columns * pitch + 2, min(file.height, rows * pitch + 2)))
-    w, h = picture.width * scale, picture.height * scale
-    page = 2 * math.ceil(max(w, wide) / 2), h + h % 2  # even, for H.264
-    return titled(picture.resize((w, h), Image.NEAREST), text, *page)
+        width = file.width
+    return [quality for quality in QUALITIES if quality.columns * width // 8 <= WIDEST] or QUALITIES[-1:]
+
+
+def _frames(pages, quality, run_pages):
+    """The pictures of pages, all of one width, in which the text of every page of the run has room."""
+    room = max(FONT.getlength(page.text) for page in run_pages) + 12
+    return [_frame(page, quality, room) for page in pages]
+
+
+def _frame(page, quality, room):
+    """The upper left part of a sample grid (of tiny pictures enlarged) under a strip with the text."""
+    with Image.open(page.path) as file:
+        pitch = (file.width - 2) // 8  # from picture to picture
+        scale = max(1, 560 // file.width)
+        width, height = quality.columns * pitch + 2, min(file.height, quality.rows * pitch + 2)
+        part = file.convert("RGB").crop((0, 0, width, height))
+    part = part.resize((part.width * scale, part.height * scale), Image.Resampling.NEAREST)
+    width = 2 * math.ceil(max(part.width, room) / 2)  # even, for H.264
+    return titled(part, page.text, width, part.height + part.height % 2)
+
+
+@dataclass(frozen=True)
+class _RunMovie:
+    """The frames of a run at one quality. encode: (frames, durations in s) -> bytes."""
+
+    opening: list
+    frames: list
+    seconds: float
+    encode: Callable
+
+    def within(self, max_bytes):
+        """The bytes of a movie of as many frames as max_bytes allow, or None where FEWEST are too many."""
+        fewest = min(len(self.frames), FEWEST)
+        smallest = self.of(fewest)
+        if len(smallest) > max_bytes:
+            return None
+        count = min(len(self.frames), int(fewest * max_bytes / len(smallest)))
+        while count > fewest:
+            larger = self.of(count)
+            if len(larger) <= max_bytes:
+                return larger
+            count -= max(1, count // 30)
+        return smallest
+
+    def of(self, count):
+        """The bytes of the movie with so many frames, picked evenly, the last one among them."""
+        picked = np.linspace(len(self.frames) - 1, 0, count)[::-1]
+        chosen = [self.frames[round(i)] for i in picked]
+        left = self.seconds - ENDING - OPENING * len(self.opening)
+        each = min(1, max(0.06, left / max(1, count - 1)))
+        durations = [OPENING] * len(self.opening) + [each] * (count - 1) + [ENDING]
+        return self.encode(self.opening + chosen, durations)
 
 
 def encoder(path):
-    """The function (frames, durations in s, colors) -> bytes of a GIF or MP4, as the end of a path says."""
-    kinds = {".gif": _encode_gif, ".mp4": _encode_mp4}
-    if (suffix := Path(path).suffix.lower()) not in kinds:
-        raise GanlibError(f"{path}: expected a name that ends in .gif or .mp4.")
-    return kinds[suffix]
+    """The function (frames, durations in s, colors) -> bytes of a file, as the end of a path says."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in ENCODERS:
+        raise GanlibError(f"{path}: expected a name that ends in .gif, .webp or .mp4.")
+    return ENCODERS[suffix]
 
 
 def _encode_gif(frames, durations, colors):
     # One palette for all frames, and no dither: it would flicker and take more room
     palette = Image.fromarray(np.concatenate(frames)).quantize(colors, Image.Quantize.FASTOCTREE)
-    palette.putpalette([255 if value >= 248 else value for value in palette.getpalette()])  # paper is white
-    frames = [f.quantize(palette=palette, dither=Image.Dither.NONE) for f in frames]
+    values = palette.getpalette() or []
+    palette.putpalette([255 if value >= 248 else value for value in values])  # paper is white
+    frames = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    milliseconds = [10 * round(100 * seconds) for seconds in durations]  # a GIF counts in 10 ms
     return encoded(frames[0].save, "gif", save_all=True, append_images=frames[1:], loop=0, optimize=False,
-                  duration=[10 * round(100 * d) for d in durations])  # ms, and a GIF counts in 10 ms
+                   duration=milliseconds)
+
+
+def _encode_webp(frames, durations, colors):
+    # method 4 of 6: slower ones save a few per cent
+    milliseconds = [round(1000 * seconds) for seconds in durations]
+    return encoded(frames[0].save, "webp", save_all=True, append_images=frames[1:], loop=0, method=4,
+                   quality=round(5 * colors ** 0.5), duration=milliseconds)
 
 
 def _encode_mp4(frames, durations, colors):
     if importlib.util.find_spec("imageio_ffmpeg") is None:
-        raise GanlibError("An .mp4 needs a package (pip install imageio-ffmpeg); a .gif none.")
-    frames = [np.asarray(f) for f, d in zip(frames, durations) for _ in range(max(1, round(20 * d)))]
+        raise GanlibError("An .mp4 needs a package (pip install imageio-ffmpeg); a .gif or .webp none.")
+    fps = 20
+    repeated = []
+    for frame, seconds in zip(frames, durations, strict=True):
+        repeated += [np.asarray(frame)] * max(1, round(fps * seconds))
     try:
-        return imageio.imwrite("<bytes>", frames, extension=".mp4", plugin="FFMPEG", fps=20, quality=colors ** 0.5 / 2,
-                               macro_block_size=2)
+        return imageio.imwrite("<bytes>", repeated, extension=".mp4", plugin="FFMPEG", fps=fps,
+                               quality=colors ** 0.5 / 2, macro_block_size=2)
     except (OSError, RuntimeError) as error:
-        raise GanlibError(f"The encoder of imageio-ffmpeg does not run here ({error}). A .gif needs none.") from error
+        raise GanlibError(f"The encoder of imageio-ffmpeg does not run here ({error}). "
+                          "A .gif or .webp needs none.") from error
 
 
-def movie(path, images, fps=20):
-    """Write images (n, H, W, 3) as a GIF or MP4 (`path` decides), small ones enlarged to about 256 pixels."""
-    encode, scale = encoder(path), max(1, 256 // images.shape[1])
-    frames = [Image.fromarray(image.repeat(scale, 0).repeat(scale, 1)) for image in images]
-    write_atomic(path, encode(frames, [1 / fps] * len(frames), 256))
+ENCODERS = {".gif": _encode_gif, ".webp": _encode_webp, ".mp4": _encode_mp4}

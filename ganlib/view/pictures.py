@@ -1,7 +1,6 @@
-"""What runs and data look like: grids, curves and what they say, the progress GIF, the live panel, dropped files.
+"""Sheets of pictures under titles, and the colours and the font that all pictures and figures use.
 
-Pictures are PIL images and plots are Figures: both show inline as the last line of a cell and go to a file
-with `.save(...)` or `.savefig(...)`. Nothing here opens a window or knows pyplot.
+Pictures are PIL images: they show inline as the last line of a cell, and go to a file with `.save(...)`.
 """
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -9,20 +8,31 @@ from PIL import Image, ImageDraw, ImageFont
 from ..images import grid
 
 # Colour-blind safe: Okabe & Ito (2008), without the yellow and with a darker purple for white paper
-COLORS = BLUE, RED, GREEN, PURPLE, *_ = "#0072B2 #D55E00 #009E73 #A8518A #E69F00 #56B4E9".split()
-INK, GREY = "#222222", "#6b6b6b"
+BLUE = "#0072B2"
+RED = "#D55E00"
+GREEN = "#009E73"
+PURPLE = "#A8518A"
+COLORS = (BLUE, RED, GREEN, PURPLE, "#E69F00", "#56B4E9")
+INK = "#222222"
+GREY = "#6b6b6b"
 FONT = ImageFont.load_default(18)
+
+STRIP = 30  # pixels, the height of a title
+SHEET = 1080  # pixels, about how wide sheets side by side may be
 
 
 def side_by_side(sheets, columns=8):
-    """Sample grids of several runs as one PIL image, all of one size: {title: images, as for `grid`}."""
-    grids = [grid(images, columns) for images in sheets.values()]
-    w = max(sheet.width for sheet in grids)
-    across = max(1, min(len(grids), 1080 // w))
-    w *= max(1, 1080 // (w * max(2, across)))
-    heights = [round(sheet.height * w / sheet.width) for sheet in grids]
-    cards = [titled(sheet.resize((w, h), Image.NEAREST), title, w, max(heights))
-             for sheet, h, title in zip(grids, heights, sheets)]
+    """Sample grids of several runs as one PIL image, all of one width: {title: images, as for `grid`}."""
+    grids = {title: grid(images, columns) for title, images in sheets.items()}
+    widest = max(sheet.width for sheet in grids.values())
+    across = max(1, min(len(grids), SHEET // widest))
+    width = widest * max(1, SHEET // (widest * max(2, across)))
+    enlarged = {}
+    for title, sheet in grids.items():
+        height = round(sheet.height * width / sheet.width)
+        enlarged[title] = sheet.resize((width, height), Image.Resampling.NEAREST)
+    highest = max(sheet.height for sheet in enlarged.values())
+    cards = [np.asarray(titled(sheet, title, width, highest)) for title, sheet in enlarged.items()]
     return grid(np.stack(cards), across, padding=8)
 
 
@@ -32,8 +42,8 @@ def real_vs_fake(real, fake, columns=8):
 
 
 def titled(picture, text, width, height):
-    """A picture in the middle of a white one of this size, under a strip of 30 pixels with a text."""
-    page = Image.new("RGB", (width, height + 30), "white")
-    page.paste(picture, ((width - picture.width) // 2, 30))
+    """A picture in the middle of a white one of this size, under a strip with a text."""
+    page = Image.new("RGB", (width, height + STRIP), "white")
+    page.paste(picture, ((width - picture.width) // 2, STRIP))
     ImageDraw.Draw(page).text((6, 16), text, INK, FONT, "lm")
     return page
