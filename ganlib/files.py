@@ -52,7 +52,7 @@ def write_atomic(path, data):
         if error.errno == errno.ENOSPC:
             why, advice = "no space left on the disk", "Free some space"
         else:
-            why, advice = error.strerror or error, "Choose another folder"
+            why, advice = error.strerror or str(error), "Choose another folder"
         raise GanlibError(f"Could not write {path} ({len(data) / 1e6:.1f} MB): {why}. {advice}, and make the "
                           "same call again; what was there before is untouched.") from error
 

@@ -61,8 +61,8 @@ def check_attributes(attributes, where):
             raise GanlibError(f"{where} has a column named {name!r}, and so has the table in every pack, for "
                               "something else: rename it, or remove it if it is no label.")
         if len(classes) > MOST_CLASSES:
-            raise GanlibError(f"The column {name!r} of {where} has {len(classes):,} classes, and a pack takes "
-                              f"{MOST_CLASSES:,} at most: if it is an id or a text and no label, remove it.")
+            raise GanlibError(f"The column {name!r} of {where} has {len(classes):,} classes, and a pack "
+                              f"takes {MOST_CLASSES:,} at most: if it is an id or a text, remove it.")
 
 
 def _labels_by_file(path, names, rows, file_of):
