@@ -1,94 +1,231 @@
-"""fetch(): raw pictures from Kaggle, an archive, a folder or the synthetic faces, as one folder of files."""
+"""Unpacking archives for which nobody vouches: zip files, and tar files as they are or compressed."""
 import bz2
+import errno
 import gzip
+import io
+import itertools
+import json
 import lzma
+import os
 import re
 import shutil
 import stat
 import tarfile
 import zipfile
-from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 
 from tqdm.auto import tqdm
 
 from ..errors import GanlibError
 from ..files import need_space
-from .decoding import SUFFIXES
-from .folders import WAYS, is_wanted
+from .decoding import HEAD, SUFFIXES, readable
+from .folders import TEXTS, WAYS, in_words, is_hidden, why_not
+from .zip_names import member_names, with_slashes
 
 MAX_FILES, MAX_BYTES = 10**6, 2 * 10**10  # what an archive may hold
+LARGEST_HEADER = 1 << 25  # bytes that tarfile may read in one piece
+PASSED_OVER = ".ganlib-passed-over.json"  # left in the folder: what of the archive was not taken, and why
+NAME_TROUBLE = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ENOTDIR, errno.EEXIST, errno.ENOENT}
+WINDOWS_TROUBLE = re.compile(r'[<>:"|?*\\\x00-\x1f]|[. ]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.I)
+COMPRESSIONS = {b"\x1f\x8b\x08": gzip.open, b"BZh": bz2.open, b"\xfd7z": lzma.open}
 
 
 class BadArchive(GanlibError):
     """The archive itself is at fault, so that getting it anew can help."""
 
 
+@dataclass(frozen=True)
+class Member:
+    """One file of an archive. name: with slashes; size: in bytes; open: gives it as a binary file."""
+
+    name: str
+    is_plain: bool  # no link and no device
+    size: int
+    open: Callable
+
+
 def unpack(archive, progress, folder):
-    """Unpack an untrusted archive into the empty `folder`: anything odd refuses the whole of it."""
-    others, images, total = Counter(), 0, 0
+    """Unpack the pictures and CSV files of an untrusted archive into the empty `folder`.
+
+    What is not taken is left in the folder as a list, see `passed_over_in`. A member whose name does not work
+    on this disk is taken under another one. Raises GanlibError where the archive is damaged, wants to write
+    outside the folder, holds links, is too large, or has no picture.
+    """
     need_space(folder, archive.stat().st_size, "free some, or give another dest.")  # pictures hardly shrink
+    unpacking = _Unpacking(archive, folder)
     try:
-        members = tqdm(_members(archive), f"unpacking {archive.name}", unit=" files", disable=not progress)
-        for count, (name, is_plain, size, read) in enumerate(members, 1):
-            total += size  # zipfile and tarfile give no more than this, whatever the data says
-            if count > MAX_FILES or total > MAX_BYTES:
-                raise GanlibError(f"{archive} unpacks to more than {MAX_FILES:,} files or {MAX_BYTES / 1e9:g} GB, "
-                                  "the limits: if you trust it, unpack it yourself and give the folder.")
-            path = PurePosixPath(name.replace("\\", "/"))
-            if path.is_absolute() or ".." in path.parts or re.search(r"[\0-\x1f]|(^|/)\w:", str(path)):
-                raise BadArchive(f"{archive} is refused: its member {name!r} points outside the folder.")
-            if not is_plain:
-                raise BadArchive(f"{archive} is refused: its member {name!r} is a link or a device.")
-            if not is_wanted(path):
-                others[path.suffix.lower() or "without suffix"] += 1
-                continue
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            with read() as data, open(folder / path, "wb") as out:
-                shutil.copyfileobj(data, out)
-            images += is_wanted(path, SUFFIXES)
+        members = _members(archive)
+        for member in tqdm(members, f"unpacking {archive.name}", unit=" files", disable=not progress):
+            unpacking.take(member)
     except Exception as error:  # zipfile, tarfile, zlib and the rest have a dozen kinds for bad data
         if isinstance(error, GanlibError) or isinstance(error, OSError) and error.errno is not None:
             raise  # not the archive's fault, but the disk's
         raise BadArchive(f"{archive} is cut short, damaged or encrypted ({error or type(error).__name__}): "
-                          "get it anew, or unpack it yourself and give the folder.") from error
-    if not images:
-        held = ", ".join(f"{k} {suffix}" for suffix, k in others.most_common(4)) or "nothing"
-        raise GanlibError(f"{archive} holds no image files ({SUFFIXES}), but {held}.")
+                         "get it anew, or unpack it yourself and give the folder.") from error
+    unpacking.finish()
+
+
+def passed_over_in(folder):
+    """What `unpack` did not take when it filled this folder: a list of (name, why)."""
+    try:
+        return [(name, why) for name, why in json.loads((Path(folder) / PASSED_OVER).read_text())]
+    except (OSError, ValueError):
+        return []
+
+
+class _Unpacking:
+    """An archive on its way into a folder: what was met so far, and what became of it."""
+
+    def __init__(self, archive, folder):
+        self.archive = archive
+        self.folder = folder
+        self.count = 0
+        self.total = 0
+        self.pictures = 0
+        self.passed_over = []
+
+    def take(self, member):
+        """Write a member that is wanted; refuse the archive where it is odd; else note why not."""
+        self.count += 1
+        self.total += member.size  # zipfile and tarfile give no more than this, whatever the data says
+        self.check(member)
+        path = PurePosixPath(member.name)
+        suffix = path.suffix.lower()
+        if any(is_hidden(part) for part in path.parts):
+            self.passed_over.append((readable(member.name), "hidden"))
+        elif suffix == ".csv":
+            with member.open() as data:
+                self.write(path, data)
+        else:
+            self.take_picture(member, path, is_named=suffix in SUFFIXES.split())
+
+    def check(self, member):
+        if self.count > MAX_FILES or self.total > MAX_BYTES:
+            limits = f"{MAX_FILES:,} files or {MAX_BYTES / 1e9:g} GB, the limits"
+            raise GanlibError(f"{self.archive} unpacks to more than {limits}: "
+                              "if you trust it, unpack it yourself and give the folder.")
+        path = PurePosixPath(member.name)
+        refused = f"{self.archive} is refused: its member {member.name!r}"
+        if path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:/", member.name):
+            raise BadArchive(f"{refused} points outside the folder.")
+        if not member.is_plain:
+            raise BadArchive(f"{refused} is a link or a device.")
+
+    def take_picture(self, member, path, is_named):
+        """Write a member that is a picture by its name, or by how it begins."""
+        try:
+            is_text = path.suffix.lower() in TEXTS  # need not be opened
+            data = io.BytesIO() if is_text else member.open()
+            why = why_not(path.name, lambda: data.peek(HEAD)[:HEAD])
+        except Exception:
+            if is_named:
+                raise
+            why = "damaged or encrypted file"
+            data = io.BytesIO()
+        with data:
+            if why:
+                self.passed_over.append((readable(member.name), why))
+            else:
+                self.pictures += 1
+                self.write(path, data)
+
+    def write(self, path, data):
+        """Write a member under its name, or under another where its own does not work on this disk."""
+        spare = PurePosixPath("renamed", f"{self.count:06d}{path.suffix.lower()[:5]}")
+        for name in (path, spare):
+            if not _works(name):
+                continue
+            try:
+                out = _create(self.folder / name)
+            except OSError as error:
+                if error.errno not in NAME_TROUBLE or name == spare:
+                    raise
+                continue
+            with out:
+                shutil.copyfileobj(data, out)
+            return
+
+    def finish(self):
+        """Refuse an archive without pictures; else leave the list of what was not taken."""
+        if not self.pictures:
+            rest = in_words(self.passed_over) or f"It holds {'CSV files only' if self.count else 'nothing'}."
+            raise GanlibError(f"{self.archive} holds no image files ({SUFFIXES}). {rest}")
+        if self.passed_over:
+            (self.folder / PASSED_OVER).write_text(json.dumps(self.passed_over))
+
+
+def _works(path):
+    """Whether a member can be called so here; Windows has names that do other things than name a file."""
+    if os.name == "nt":
+        return not any(WINDOWS_TROUBLE.search(part) for part in path.parts)
+    return "\0" not in str(path)
+
+
+def _create(path):
+    """A new file, open for writing: where this one is there already (or its like, where a disk does not tell
+    capitals from small letters), name~2.png, name~3.png and so on."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count(1):
+        name = f"{path.stem}~{number}{path.suffix}" if number > 1 else path.name
+        try:
+            return open(path.with_name(name), "xb")
+        except FileExistsError:
+            continue
 
 
 def _members(archive):
-    """Yield (name, whether it is a plain file, size, function that opens it) of every file in an archive."""
+    """Yield each file in an archive as a Member. The kind of archive is told by its first bytes."""
     with open(archive, "rb") as file:
         head = file.peek(1024)
-        unpacked = {b"\x1f\x8b\x08": gzip.open, b"BZh": bz2.open, b"\xfd7z": lzma.open}.get(head[:3])
+        decompress = COMPRESSIONS.get(head[:3])
         if head[:4] in (b"PK\3\4", b"PK\5\6"):
-            for info in (z := zipfile.ZipFile(file)).infolist():
-                if not info.is_dir():
-                    kind = stat.S_IFMT(info.external_attr >> 16)
-                    yield info.filename, kind in (0, stat.S_IFREG), info.file_size, partial(z.open, info)
-        elif unpacked or tarfile.is_tarfile(archive):
-            stream = unpacked(file) if unpacked else file
-
-            def read(size):
-                if size > 1 << 25:  # tarfile reads extended headers in one piece, and these may be huge
-                    raise ValueError(f"a header of {size:,} bytes")
-                return stream.read(size)
-
-            tar = tarfile.open(fileobj=SimpleNamespace(read=read, seek=stream.seek, tell=stream.tell), mode="r:")
-            while (member := tar.next()) is not None:
-                tar.members = []  # a million of them would stay in memory
-                if not member.isdir():
-                    yield member.name, member.isreg(), member.size, partial(tar.extractfile, member)
-            stream.seek(tar.offset)  # tarfile takes a damaged header for the end, a block of zeros
-            if read(512) != bytes(512):
-                raise EOFError("no end mark")
-            while read(1 << 20):  # gzip and xz check their sums at the very end
-                pass
+            yield from _zip_members(file)
+        elif decompress:
+            with decompress(file) as stream:
+                yield from _tar_members(stream)
+        elif tarfile.is_tarfile(archive):
+            yield from _tar_members(file)
         else:
-            is_page = re.match(rb"(\xef\xbb\xbf)?\s*<(!doctype|html|head|\?xml|!--)", head, re.I)
-            what = "looks like an HTML page, perhaps a login or error page saved under that name" if is_page else (
-                f"begins with {head[:8]!r}" if head else "is empty")
-            raise BadArchive(f"{archive} is no archive: it {what}. Expected {WAYS}.")
+            raise BadArchive(f"{archive} is no archive: it {_what_it_is(head)}. Expected {WAYS}.")
+
+
+def _zip_members(file):
+    archive = zipfile.ZipFile(file)
+    infos = archive.infolist()
+    for info, name in zip(infos, member_names(infos), strict=True):
+        if info.is_dir() or (name.endswith("/") and not info.file_size):
+            continue
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        yield Member(name, kind in (0, stat.S_IFREG), info.file_size, partial(archive.open, info))
+
+
+def _tar_members(stream):
+    def read(size):
+        if size > LARGEST_HEADER:  # tarfile reads extended headers in one piece, and these may be huge
+            raise ValueError(f"a header of {size:,} bytes")
+        return stream.read(size)
+
+    limited = SimpleNamespace(read=read, seek=stream.seek, tell=stream.tell)
+    tar = tarfile.TarFile(fileobj=limited)
+    while (info := tar.next()) is not None:
+        tar.members = []  # a million of them would stay in memory
+        if not info.isdir():
+            yield Member(with_slashes(info.name), info.isreg(), info.size, partial(tar.extractfile, info))
+    stream.seek(tar.offset)  # tarfile takes a damaged header for the end, a block of zeros
+    if read(512) != bytes(512):
+        raise EOFError("no end mark")
+    while read(1 << 20):  # gzip and xz check their sums at the very end
+        pass
+
+
+def _what_it_is(head):
+    """What a file is that is no archive, by its first bytes."""
+    if not head:
+        return "is empty"
+    if re.match(rb"(\xef\xbb\xbf)?\s*<(!doctype|html|head|\?xml|!--)", head, re.IGNORECASE):
+        return "looks like an HTML page, perhaps a login or error page saved under that name"
+    return f"begins with {head[:8]!r}"

@@ -14,12 +14,13 @@ JPEG_NO_LENGTH = {0x01, *range(0xD0, 0xD9)}  # markers that stand alone
 JPEG_SCAN, JPEG_COMMENT, JPEG_APP0, JPEG_EXIF, JPEG_ADOBE, JPEG_LAST_APP = 0xDA, 0xFE, 0xE0, 0xE1, 0xEE, 0xEF
 WEBP_FLAGS = {b"ICCP": 0x20, b"EXIF": 0x08, b"XMP ": 0x04}  # in the first byte of the chunk VP8X
 TIFF_METADATA = {700, 33_723, 34_377, 34_665, 34_675, 34_853}  # XMP, IPTC, Photoshop, EXIF, ICC, GPS
+TIFF_ORIENTATION = 274
 
 
 def without_metadata(data, keep_exif=True):
     """The bytes of a picture file without its metadata; None for a format of which they cannot be taken away.
 
-    EXIF stays where `keep_exif` says so: it tells which side is up.
+    EXIF, which tells which side is up, and transparency stay where `keep_exif` says so and they are whole.
     """
     if data.startswith(PNG):
         return _png(data, keep_exif)
@@ -30,13 +31,13 @@ def without_metadata(data, keep_exif=True):
     if data[4:8] == b"ftyp":
         return _avif(data, keep_exif)
     if data[:4] in (b"II*\0", b"MM\0*"):
-        return _tiff(data)
+        return _tiff(data, keep_exif)
     return None
 
 
 def _png(data, keep_exif):
     """Keep the chunks that the pixels need, and of the others those that are whole: transparency and EXIF."""
-    wanted = {b"tRNS", b"eXIf"} if keep_exif else {b"tRNS"}
+    wanted = {b"tRNS", b"eXIf"} if keep_exif else set()
     kept = [PNG]
     position = len(PNG)
     while position + 12 <= len(data):
@@ -52,7 +53,7 @@ def _png(data, keep_exif):
 
 
 def _jpeg(data, keep_exif):
-    """Keep what the pixels need: no comments, and of the applications' segments the one on the colour space."""
+    """Leave out comments, and the segments of applications but for the one that tells the colour space."""
     kept = [JPEG]
     position = len(JPEG)
     while position + 4 <= len(data):
@@ -105,8 +106,9 @@ def _avif(data, keep_exif):
     return re.sub(rb"(infe.{8})(?:" + kinds + rb")", rb"\1skip", data, flags=re.DOTALL)
 
 
-def _tiff(data):
-    """Leave the entries of metadata out of the first directory. The orientation is no such entry."""
+def _tiff(data, keep_exif):
+    """Leave the entries of metadata out of the first directory."""
+    dropped = TIFF_METADATA if keep_exif else TIFF_METADATA | {TIFF_ORIENTATION}
     order = "<" if data[:2] == b"II" else ">"
     try:
         start = struct.unpack_from(order + "I", data, 4)[0]
@@ -115,7 +117,7 @@ def _tiff(data):
         following = struct.unpack_from("4s", data, start + 2 + 12 * count)[0]
     except struct.error:
         return None
-    kept = [entry for entry in entries if struct.unpack(order + "H", entry[:2])[0] not in TIFF_METADATA]
+    kept = [entry for entry in entries if struct.unpack(order + "H", entry[:2])[0] not in dropped]
     directory = struct.pack(order + "H", len(kept)) + b"".join(kept) + following
     end = start + 2 + 12 * count + 4
     return data[:start] + directory.ljust(end - start, b"\0") + data[end:]
