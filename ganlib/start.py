@@ -1,23 +1,32 @@
-"""What the first cells of the notebooks ask for: which data, where things go, Google Drive."""
+"""What the first cells of the notebooks ask for: the data, the pack made of it, where things go, Drive."""
+import contextlib
 import hashlib
 import importlib.util
 import os
-import shutil
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
+from .config import Config
+from .data import packs
 from .data.cleaning import clean
-from .data.packs import load_pack, pack
-from .data.sources import fetch
+from .data.folders import image_files
+from .data.origins import digest_of, listing, marker, origin
+from .data.sources import fetch, identify, raw_folder
 from .errors import GanlibError
-from .files import data_dir, kept_dir
+from .files import copy_folder, data_dir, kept_dir, mend_folder, remove_folder
+from .presets import Profile, pick_profile, preset
+from .training.runs import read_config
 
 KAGGLE_FACES = "kaggle:soumikrakshit/anime-faces"
+SMALLEST_DRAWN = 32  # pixels: faces are drawn at no fewer, and `clean` makes them smaller
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where the images come from (as `fetch` takes it, or a pack), why, and the name of the pack made of it."""
+    """Where the images come from (as `fetch` takes it, or a pack), why, and the name of their pack."""
 
     source: str
     why: str
@@ -25,6 +34,38 @@ class Source:
 
     def __str__(self):
         return f"Images: {self.source} ({self.why})."
+
+
+@dataclass(frozen=True, repr=False)
+class Start:
+    """What a training needs: train(begun.config, begun.pack, begun.run)."""
+
+    profile: Profile
+    source: Source
+    pack: packs.Pack
+    config: Config
+    run: Path
+
+    def __repr__(self):
+        return f"{self.profile}\n{self.source}\nPack {self.pack}\nRun folder: {self.run}"
+
+
+def start(name, size=None, use_kaggle=False, **changes):
+    """A Start: the profile for this hardware, the pack of the data at hand, and the config and run folder.
+
+    name: of a preset; size: pixels, where not the preset's; changes: keys of the config, as `preset` takes
+    them. Raises GanlibError.
+    """
+    profile = pick_profile()
+    if size is not None:
+        changes["resolution"] = size
+    config = preset(name, profile, **changes)
+    source = pick_source(profile, use_kaggle)
+    pack = get_pack(source, profile, config.resolution)
+    return Start(profile, source, pack, config, run_dir(name, profile, pack))
+
+
+# -- which data
 
 
 def pick_source(profile, use_kaggle=False):
@@ -35,73 +76,216 @@ def pick_source(profile, use_kaggle=False):
     """
     named = os.environ.get("GANLIB_FACES")
     if profile.name == "smoke":
-        return Source("synthetic", "the smoke profile always draws its own", f"synthetic-{profile.faces}")
+        return _source("synthetic", "the smoke profile always draws its own", profile)
     if named:
-        if named.startswith("kaggle:"):
-            return Source(named, "named by GANLIB_FACES", named.rsplit("/")[-1])
-        path = Path(named).expanduser().resolve()
-        about = [str(path)]  # two folders of one name are two sets, and so is an archive that was replaced
-        if path.is_file():
-            about += [path.stat().st_size, path.stat().st_mtime_ns]
-        digest = hashlib.sha256(repr(about).encode()).hexdigest()[:6]
-        return Source(named, "named by GANLIB_FACES", f"{path.name.split('.')[0]}-{digest}")
+        return _source(named, "named by GANLIB_FACES", profile)
     if use_kaggle:
         if not kaggle_credentials():
             raise GanlibError("use_kaggle=True, but there are no Kaggle credentials: create a token on your "
-                              "kaggle.com settings page and save it as ~/.kaggle/kaggle.json, or set KAGGLE_USERNAME "
-                              "and KAGGLE_KEY. Without: set GANLIB_FACES to an archive or folder, or use_kaggle=False.")
-        return Source(KAGGLE_FACES, "use_kaggle is set and there are credentials", "anime-faces")
+                              "kaggle.com settings page and save it as ~/.kaggle/kaggle.json, or set "
+                              "KAGGLE_USERNAME and KAGGLE_KEY. Without: set GANLIB_FACES to an archive or "
+                              "folder, or use_kaggle=False.")
+        return _source(KAGGLE_FACES, "use_kaggle is set and there are credentials", profile)
     why = "set GANLIB_FACES to an archive or folder for other faces"
     if kaggle_credentials():
         why = "there are Kaggle credentials: set use_kaggle=True for the real faces"
-    return Source("synthetic", why, f"synthetic-{profile.faces}")
+    return _source("synthetic", why, profile)
+
+
+def _source(source, why, profile):
+    """A Source with the name of its pack: two sets of one name, or two versions, have two."""
+    if source == "synthetic":
+        return Source(source, why, f"synthetic-{profile.faces}")
+    if source.lower().startswith("kaggle:"):
+        owner_and_name = source.lower().removeprefix("kaggle:")
+        return Source(source, why, owner_and_name.replace("/", "."))
+    path = Path(source).expanduser().resolve()
+    about: list = [str(path)]
+    if path.is_file():
+        about += [path.stat().st_size, path.stat().st_mtime_ns]
+    digest = hashlib.sha256(repr(about).encode()).hexdigest()[:6]
+    return Source(source, why, f"{path.name.split('.')[0]}-{digest}")
 
 
 def kaggle_credentials():
     """Whether a Kaggle token is in the environment or where the kaggle client looks; asks no server."""
     if os.environ.get("KAGGLE_API_TOKEN") or {"KAGGLE_USERNAME", "KAGGLE_KEY"} <= os.environ.keys():
         return True
-    folders = [os.environ.get("KAGGLE_CONFIG_DIR"), Path.home() / ".kaggle", Path.home() / ".config" / "kaggle"]
-    return any((Path(f) / name).is_file() for f in folders if f for name in ("kaggle.json", "access_token"))
+    folders = [Path.home() / ".kaggle", Path.home() / ".config" / "kaggle"]
+    if os.environ.get("KAGGLE_CONFIG_DIR"):
+        folders.append(Path(os.environ["KAGGLE_CONFIG_DIR"]))
+    return any((folder / name).is_file() for folder in folders for name in ("kaggle.json", "access_token"))
+
+
+# -- its pack
 
 
 def pack_dir(source, size):
     """The folder of the pack that is made of a Source at a size."""
-    if (Path(source.source) / "pack.json").is_file():
-        return Path(source.source)
-    return data_dir() / "packs" / f"{source.name}-{size}"
+    return _named_pack(source) or data_dir() / "packs" / f"{source.name}-{size}"
 
 
 def get_pack(source, profile, size=64):
-    """The pack of a Source: opened where it exists, brought back from Drive, or made as notebook 01 does."""
+    """The pack of a Source: opened, brought back from the kept folder, or made as notebook 01 does.
+
+    A pack is made again where its source has changed since, and what has changed is printed. A pack that the
+    Source names itself is opened as it is. Raises GanlibError.
+    """
+    if _named_pack(source):
+        return packs.load_pack(_named_pack(source))
     path = pack_dir(source, size)
-    kept = kept_dir() and kept_dir() / "packs" / path.name
-    if not path.exists() and kept and kept.exists():
-        part = path.with_name(f".{path.name}.part")
-        shutil.rmtree(part, ignore_errors=True)
-        shutil.copytree(kept, part)  # training reads from the local disk, never from Drive
-        part.replace(path)
-    if (path / "pack.json").exists():
-        return load_pack(path)
-    # faces are drawn at 32 pixels or more; `clean` makes them smaller
-    return keep_pack(pack(clean(fetch(source.source, n=profile.faces, size=max(size, 32)), size=size), path))
+    with _alone(path):
+        packed = _open_or_bring_back(path)
+        if packed:
+            changed = _what_changed(packed, source, profile, size)
+            if not changed:
+                return keep_pack(packed)
+            print(f"The pack {path.name} is made again: {changed}.")
+        raw = fetch(source.source, n=profile.faces, size=max(size, SMALLEST_DRAWN))
+        return keep_pack(packs.pack(clean(raw, size=size), path))
+
+
+def _named_pack(source):
+    """The folder that a Source names, where that is a pack already, or None."""
+    path = Path(source.source).expanduser()
+    return path if (path / "pack.json").is_file() else None
+
+
+@contextlib.contextmanager
+def _alone(path):
+    """Let one process at a time make the pack at `path`; the next one finds it made."""
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"Another notebook is at work on the pack {path.name}: waiting for it.")
+        lock.acquire()
+    except (OSError, NotImplementedError):  # a disk that is read-only, or has no locks
+        pass
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _what_changed(packed, source, profile, size):
+    """In words, what of a Source is not as it was when the pack was made of it; "" where all is."""
+    try:
+        name, identity = identify(source.source, n=profile.faces, size=max(size, SMALLEST_DRAWN))
+    except GanlibError:  # it is gone, and the pack is what is left
+        return ""
+    if name is None:
+        raw = Path(identity["source"])
+        now = origin(raw)
+    else:
+        raw = raw_folder(name, identity)
+        now = {"source": identity["source"], "identity": digest_of(identity)}
+        if marker(raw):  # it may have been removed since
+            now["listing"] = listing(raw)
+    before = packed.settings
+    if "listing" not in before:  # made before packs knew their source
+        same = name is not None or len(image_files(raw)) == packed.files
+        return "" if same else _other_files(packed, raw)
+    if now["source"] != before["source"]:
+        return f"it was made from {before['source']}, not from {now['source']}"
+    if now["identity"] != before["identity"]:
+        return f"{now['source']} has changed since"
+    if now.get("listing", before["listing"]) != before["listing"]:
+        return _other_files(packed, raw)
+    return ""
+
+
+def _other_files(packed, raw):
+    count = len(image_files(raw))
+    if count == packed.files:
+        return f"files in {raw} have changed since"
+    return f"it was made from {packed.files:,} files of {raw}, where there are {count:,} now"
+
+
+# -- the folder that outlives the session
 
 
 def keep_pack(packed):
-    """Copy a pack to the folder that outlives the session, if there is one. Returns the pack."""
-    if kept_dir():
-        kept = kept_dir() / "packs" / packed.path.name
-        new = kept.with_name(f".{kept.name}.new")
-        shutil.rmtree(new, ignore_errors=True)
-        shutil.copytree(packed.path, new)
-        shutil.rmtree(kept, ignore_errors=True)
-        new.replace(kept)
+    """Copy a pack to the folder that outlives the session, if there is one. Returns the pack.
+
+    Where that fails, as on a full Drive, a warning says so: what was kept before stays, the pack is used from
+    this disk, and the next call tries again.
+    """
+    if kept_dir() is None:
+        return packed
+    kept = _kept_pack(packed.path)
+    try:
+        mend_folder(kept)
+        if not _same_files(packed.path, kept):
+            copy_folder(packed.path, kept)
+    except OSError as error:
+        warnings.warn(f"The pack {packed.path.name} could not be copied to {kept.parent} "
+                      f"({error.strerror or error}): it is used from this disk, "
+                      "and the next call tries again.", stacklevel=2)
     return packed
 
 
-def run_dir(name, profile):
-    """The folder of a run: under $GANLIB_KEEP where that is set, else under data/."""
-    return (kept_dir() or data_dir()) / "runs" / profile.name / name
+def _kept_pack(path):
+    return kept_dir() / "packs" / path.name
+
+
+def _same_files(folder, other):
+    """Whether two folders of a pack hold the same: files of the same sizes, and of .json the same text."""
+    if not (other / "pack.json").is_file():
+        return False
+    sizes = _sizes(folder)
+    if sizes != _sizes(other):
+        return False
+    texts = [name for name in sizes if name.suffix == ".json"]
+    return all((folder / name).read_bytes() == (other / name).read_bytes() for name in texts)
+
+
+def _sizes(folder):
+    return {path.relative_to(folder): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+
+
+def _open_or_bring_back(path):
+    """The pack at `path`, from the kept folder where it is not here, or None."""
+    mend_folder(path)
+    if (path / "pack.json").is_file():
+        return packs.load_pack(path)
+    if kept_dir() is None or path.exists():
+        return None
+    kept = _kept_pack(path)
+    try:
+        mend_folder(kept)
+        if not (kept / "pack.json").is_file():
+            return None
+        copy_folder(kept, path)  # training reads from the local disk, never from Drive
+        return packs.load_pack(path)
+    except (OSError, GanlibError) as error:
+        remove_folder(path)
+        warnings.warn(f"The pack kept in {kept} cannot be used, and is made again ({error}).", stacklevel=2)
+        _bring_back_review(kept, path)
+        return None
+
+
+def _bring_back_review(kept, path):
+    with contextlib.suppress(OSError, GanlibError):
+        if files := packs.read_review(kept):
+            packs.write_review(path, files)
+
+
+def run_dir(name, profile, pack=None):
+    """The folder of a run on a pack: under $GANLIB_KEEP where that is set, else under data/.
+
+    It carries the pack's name and the beginning of its hash: runs on other pictures have other folders. A run
+    on this very pack that an older version put into runs/<profile>/<name> is found there. What belongs to no
+    pack goes there as well.
+    """
+    runs = (kept_dir() or data_dir()) / "runs" / profile.name
+    if pack is None:
+        return runs / name
+    with contextlib.suppress(GanlibError):
+        if read_config(runs / name).data == pack.hash:
+            return runs / name
+    return runs / f"{pack.path.name}-{pack.hash[:6]}" / name
 
 
 def mount_drive(folder="ganlib"):

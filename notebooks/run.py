@@ -92,7 +92,7 @@ def main():
     for name in names:
         execute(name, folder)
     print(f"\n\nDone in {(time.monotonic() - begun) / 60:.1f} minutes. Look at:")
-    for pattern in "*.html", "*/progress.gif", "*/losses.png", "*/generator.safetensors":
+    for pattern in "*.html", "**/progress.gif", "**/losses.png", "**/generator.safetensors":
         for path in sorted(folder.glob(pattern)):
             print(f"  {os.path.relpath(path)}")
 

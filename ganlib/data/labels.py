@@ -58,8 +58,8 @@ def check_attributes(attributes, where):
     """Raise GanlibError where a pack cannot hold these {attribute: class names}, which are from `where`."""
     for name, classes in attributes.items():
         if name in MANIFEST_FIELDS:
-            raise GanlibError(f"{where} has a column named {name!r}, and so has the table in every pack, for "
-                              "something else: rename it, or remove it if it is no label.")
+            raise GanlibError(f"{where} has a column named {name!r}, which the table in a pack has for itself: "
+                              "rename it, or remove it if it is no label.")
         if len(classes) > MOST_CLASSES:
             raise GanlibError(f"The column {name!r} of {where} has {len(classes):,} classes, and a pack "
                               f"takes {MOST_CLASSES:,} at most: if it is an id or a text, remove it.")

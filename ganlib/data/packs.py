@@ -62,8 +62,8 @@ class Pack:
 def pack(report, path):
     """Write what `clean` kept as a pack in the folder `path` and return it.
 
-    Files named in path/review.json are kept whatever the reason against them (see `read_review`). The folder is
-    replaced as a whole or not at all, and only by a pack that can be opened. Raises GanlibError.
+    Files named in path/review.json are kept whatever the reason against them (see `read_review`). The folder
+    is replaced as a whole or not at all, and only by a pack that can be opened. Raises GanlibError.
     """
     path = Path(path).resolve()
     check_target(path)
