@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 from .config import Config
 from .data import packs
 from .data.cleaning import clean
+from .data.decoding import readable
 from .data.folders import image_files
 from .data.origins import digest_of, listing, marker, origin
 from .data.sources import fetch, identify, raw_folder
@@ -33,7 +34,7 @@ class Source:
     name: str
 
     def __str__(self):
-        return f"Images: {self.source} ({self.why})."
+        return f"Images: {readable(self.source)} ({self.why})."
 
 
 @dataclass(frozen=True, repr=False)
@@ -140,7 +141,7 @@ def get_pack(source, profile, size=64):
             changed = _what_changed(packed, source, profile, size)
             if not changed:
                 return keep_pack(packed)
-            print(f"The pack {path.name} is made again: {changed}.")
+            print(readable(f"The pack {path.name} is made again: {changed}."))
         raw = fetch(source.source, n=profile.faces, size=max(size, SMALLEST_DRAWN))
         return keep_pack(packs.pack(clean(raw, size=size), path))
 

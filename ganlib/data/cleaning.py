@@ -100,9 +100,9 @@ def clean(folder, size=64, fit="crop", labels=None, faces="auto", progress=True)
     files, passed_over = look_through(folder)
     passed_over += passed_over_in(folder)
     made_from = origin(folder)  # before the work: what changes meanwhile is another origin
-    names = [readable(file) for file in files]
-    attributes, known, lost = read_labels(folder, names, labels)
-    rows = [Row(name, labels={key: known.get(name, {}).get(key) for key in attributes}) for name in names]
+    attributes, of_file, lost = read_labels(folder, files, labels)
+    unknown = dict.fromkeys(attributes)
+    rows = [Row(readable(file), labels=dict(of_file.get(file, unknown))) for file in files]
 
     scratch = tempfile.TemporaryDirectory(prefix="ganlib-", ignore_cleanup_errors=True)
     shape = (len(files), size, size, 3)

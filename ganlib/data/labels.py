@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import GanlibError
+from .decoding import readable
 
 MANIFEST_FIELDS = ("file", "index", "reason", "detail")  # columns of a pack's manifest before the labels
 MOST_CLASSES = 32_767  # a pack holds classes as int16
@@ -58,8 +59,8 @@ def check_attributes(attributes, where):
     """Raise GanlibError where a pack cannot hold these {attribute: class names}, which are from `where`."""
     for name, classes in attributes.items():
         if name in MANIFEST_FIELDS:
-            raise GanlibError(f"{where} has a column named {name!r}, which the table in a pack has for itself: "
-                              "rename it, or remove it if it is no label.")
+            raise GanlibError(f"{where} has a column named {name!r}, which the table in a pack has for "
+                              "itself: rename it, or remove it if it is no label.")
         if len(classes) > MOST_CLASSES:
             raise GanlibError(f"The column {name!r} of {where} has {len(classes):,} classes, and a pack "
                               f"takes {MOST_CLASSES:,} at most: if it is an id or a text, remove it.")
@@ -197,7 +198,9 @@ def _match(names, folder, files, path):
     folder = Path(os.path.realpath(folder))
     places = [Path(os.path.realpath(path)).parent, folder, folder.parent]
     places += [folder / part for part in _common_folders(files)]
-    by_name = {_normal(file): file for file in files} | {file: file for file in files}
+    by_name = {readable(file): file for file in files}  # as a manifest has them
+    by_name |= {_normal(file): file for file in files}
+    by_name |= {file: file for file in files}
     most: dict = {}
     for place in dict.fromkeys(places):
         found = _match_at(place, set(names), folder, by_name)

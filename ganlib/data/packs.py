@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import GanlibError
 from ..files import mend_folder, need_space, replaced_folder, write_atomic
+from .decoding import readable
 from .labels import MANIFEST_FIELDS, check_attributes
 
 FORMAT = 1
@@ -40,7 +41,7 @@ class Pack:
     @property
     def source(self):
         """What it was made from: "synthetic", "kaggle:owner/name", a path; of an old pack a folder's name."""
-        return self.settings.get("source") or self.settings.get("folder") or "an unknown source"
+        return readable(self.settings.get("source") or self.settings.get("folder") or "an unknown source")
 
     @property
     def in_words(self):

@@ -1,6 +1,5 @@
 """What cleaning dropped: contact sheets, and a panel that takes files back."""
 import base64
-import json
 from collections import Counter
 from pathlib import Path
 
@@ -8,8 +7,8 @@ import ipywidgets as widgets
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ..data.packs import read_review, write_review
 from ..errors import GanlibError
-from ..files import write_atomic
 from ..images import encoded, grid
 from .pictures import GREY, INK
 
@@ -88,21 +87,13 @@ class Review:
 
     def __init__(self, report, pack_path):
         self.report = report
-        self.path = Path(pack_path) / "review.json"
+        self.path = Path(pack_path)
         self.dropped = _dropped(report)
-        self.keep = self._read()
+        self.keep = read_review(self.path)
         self.shown = []  # the rows of the page
         self._build()
         if self.dropped:
             self.fill(1)
-
-    def _read(self):
-        if not self.path.exists():
-            return set()
-        try:
-            return set(json.loads(self.path.read_text())["keep"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise GanlibError(f"{self.path} is not readable ({error}): mend or delete it.") from error
 
     def _build(self):
         """The widgets: a menu of reasons, a slider of pages, and as many places as a page has files."""
@@ -130,7 +121,7 @@ class Review:
             self.keep.add(file)
         else:
             self.keep.discard(file)
-        write_atomic(self.path, (json.dumps({"keep": sorted(self.keep)}, indent=1) + "\n").encode())
+        write_review(self.path, self.keep)
 
     def fill(self, page):
         """Show a page of the chosen reason."""
