@@ -17,7 +17,8 @@ PACKAGE = ROOT / "ganlib"
 LAYERS = [
     ["errors", "seeding", "threads"],
     ["files", "images"],
-    ["models", "training.losses", "training.augment", "training.optimizers", "training.schedule"],
+    ["models", "training.device", "training.losses", "training.augment", "training.optimizers",
+     "training.schedule"],
     ["config"],
     ["presets"],
     ["models.store", "models.sampling"],

@@ -20,7 +20,7 @@ from ..training.logs import folder_of
 from ..training.schedule import moment
 from .pictures import FONT, titled
 
-FEWEST = 24  # frames that stay, however small the file must be
+FEWEST_FRAMES = 24  # frames that stay, however small the file must be
 OPENING = 1.5  # seconds for which the real images stand at the start
 ENDING = 2.0  # seconds for which the last frame stands
 WIDEST = 660  # pixels
@@ -172,8 +172,8 @@ class _RunMovie:
     encode: Callable
 
     def within(self, max_bytes):
-        """The bytes of a movie of as many frames as max_bytes allow, or None where FEWEST are too many."""
-        fewest = min(len(self.frames), FEWEST)
+        """The bytes of a movie of as many frames as max_bytes allow, or None where too few would be left."""
+        fewest = min(len(self.frames), FEWEST_FRAMES)
         smallest = self.of(fewest)
         if len(smallest) > max_bytes:
             return None
