@@ -7,7 +7,7 @@ style-based recipe for little compute.
     python experiments/equal_time.py PACK --measure FILE ...     rows of generators saved on the way
     python experiments/equal_time.py                     the table, from equal_time.json beside this file
     python experiments/equal_time.py --figure OUT.png    those curves, against minutes of two CPU cores
-    python experiments/equal_time.py --ship MODEL NAME [--names ...]   its generator to data/generators/NAME
+    python experiments/equal_time.py --ship MODEL NAME [--names ...]   its generator to ganlib/shipped, its card to data/generators
 
 PACK: real faces at 64x64, as `ganlib data ARCHIVE PACK` makes them. BUDGETS has the minutes of two CPU cores that models
 get. They are converted to images at the rates measured, so that a run may be computed anywhere, and one that was resumed
@@ -22,6 +22,7 @@ import tempfile
 from pathlib import Path
 
 RESULTS = Path(__file__).with_suffix(".json")
+GALLERY = Path(__file__).resolve().parent.parent / "data" / "generators"
 SAMPLES, CURVE_SAMPLES = 10_000, 4_096
 AUGMENT, PLAIN = "color,translation,cutout", dict(loss="bce", penalty="r1")
 MODELS = {  # name: (preset, its profile, what differs from it, what it is)
@@ -196,7 +197,7 @@ def label_features(pack):
 
 def measure(pack, name, run):
     from ganlib.evaluation.distances import frechet
-    from ganlib.evaluation.features import statistics as gaussian
+    from ganlib.evaluation.features import gaussian
     from ganlib.evaluation.table import evaluate
     from ganlib.models.sampling import sample
     from ganlib.models.store import load_generator
@@ -205,8 +206,9 @@ def measure(pack, name, run):
     labels = [frechet(gaussian(describe(a)), gaussian(describe(b)))
               for a, b in ((pack.images[::2], pack.images[1::2]), (pack.images, faces))]
     for row, value in zip(table.rows, labels):
-        row |= {"labels": value}
-    return [{k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()} for row in table.rows], table.about
+        row.numbers["labels"] = value
+    rows = [row.to_dict() for row in table.rows]
+    return [{k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()} for row in rows], table.about
 
 
 def measure_and_keep(pack, name, minutes, run):
@@ -263,8 +265,7 @@ def measure_files(pack, paths):
 def curve(pack, name):
     """[[images seen, FD-lite of CURVE_SAMPLES samples], ...] of a run's saved generators and its last."""
     from ganlib.evaluation.distances import frechet
-    from ganlib.evaluation.features import DEVICE, features, real_statistics
-    from ganlib.evaluation.features import statistics as gaussian
+    from ganlib.evaluation.features import DEVICE, features, gaussian, real_statistics
     from ganlib.models.sampling import sample
     from ganlib.models.store import load_generator
     run, points, real = run_of(name), {}, real_statistics(pack)[1]
@@ -296,35 +297,34 @@ CARD = """# {name}
 - The pictures that it learned from are the work of their artists; what it draws is for research and play. It knows what was
   in the set, mostly young women in a few styles, and nothing else.
 
-Faces of seed 1, not picked: `samples.png`.{more}
+Faces of seed 1, not picked: `samples.webp`.{more}
 """
 
 
 def ship(model, name, bad, directions=()):
-    """A model's generator as data/generators/NAME: weights, config, directions, pictures, and a card that says what it is."""
+    """A model's generator to ganlib/shipped/NAME, with its directions; recipe, pictures and a card to data/generators/NAME."""
     import shutil
     import textwrap
 
-    from ganlib.files import SHIPPED
     from ganlib.images import grid
     from ganlib.models.sampling import sample
-    from ganlib.models.store import load_generator, save_generator
+    from ganlib.models.store import SHIPPED, load_generator, save_generator
     from ganlib.play.directions import make_directions
     from ganlib.training.logs import read_log
     from ganlib.view.movies import gif
-    run, folder, found = run_of(model), SHIPPED / name, load()
+    run, folder, weights, found = run_of(model), GALLERY / name, SHIPPED / name, load()
     generator = load_generator(run)
     config, images, seconds = generator.config, int(generator.info["images"]), float(generator.info["train_seconds"])
     folder.mkdir(parents=True, exist_ok=True)
-    save_generator(folder / "generator.safetensors", generator.G, config, images, seconds, half=True)
+    save_generator(weights / "generator.safetensors", generator.G, config, images, seconds, half=True)
     shutil.copy(run / "config.json", folder)
-    grid(sample(load_generator(folder), 64, seed=1), columns=16).save(folder / "samples.png")
+    grid(sample(load_generator(weights), 64, seed=1), columns=16).save(folder / "samples.webp", quality=95, method=6)
     more = ""
     if (run / "samples").exists():
-        gif(run, folder / "progress.gif", include_real=False)
-        more = " The training: `progress.gif`."
+        gif(run, folder / "progress.webp", include_real=False)
+        more = " The training: `progress.webp`."
     if generator.has_styles:
-        make_directions(folder, directions)
+        make_directions(weights, directions)
     device = [event["device"] for event in read_log(run)[1] if event["event"] == "start"][-1]
     rows = [row for row in found["rows"].values() if row.get("images") == images and row["name"] == model]
     scores = (f"FD-lite {rows[0]['fd']:.0f} ± {rows[0]['spread']['fd']:.1f} on 10,000 samples without truncation "
@@ -346,15 +346,17 @@ KEYS = ("images", "minutes", "fd", "kid", "precision", "recall", "density", "cov
 
 def table(found):
     """The Table of all rows, the best first; `of dcgan`: the part of its distance after the same minutes."""
-    from ganlib.evaluation.table import Table
+    from ganlib.evaluation.table import Row, Table
     rows = []
     for key, row in sorted(found["rows"].items(), key=lambda item: item[1]["fd"]):
         name, _, after = key.partition(", ")
         other = found["rows"].get(f"dcgan, {after}")
-        rows.append({"name": f"{key}: {MODELS[name][3]}" if after else row["name"]} |
-                    ({"per second": [*found["rates"][name].values()][-1]} if name in found["rates"] else {}) |
-                    {k: row[k] for k in KEYS if k in row} | {"spread": row["spread"], "same": []} |
-                    ({"of dcgan": row["fd"] / other["fd"]} if other else {}))
+        numbers = {k: row[k] for k in KEYS if k in row}
+        if name in found["rates"]:
+            numbers = {"per second": [*found["rates"][name].values()][-1]} | numbers
+        if other:
+            numbers["of dcgan"] = row["fd"] / other["fd"]
+        rows.append(Row(f"{key}: {MODELS[name][3]}" if after else row["name"], numbers, row["spread"]))
     return Table(rows, found["about"])
 
 

@@ -13,11 +13,12 @@ from torch import nn
 
 from ..config import Config
 from ..errors import GanlibError, did_you_mean
-from ..files import SHIPPED, write_atomic
+from ..files import write_atomic
 from ..training.schedule import moment
 from .build import build_networks
 
 FORMAT = 1
+SHIPPED = Path(__file__).resolve().parent.parent / "shipped"  # <name>/generator.safetensors
 
 
 @dataclass(eq=False)

@@ -9,10 +9,9 @@ from helpers import tiny
 import ganlib
 from ganlib.config import Config
 from ganlib.errors import GanlibError
-from ganlib.files import SHIPPED
 from ganlib.models.build import build_networks
 from ganlib.models.sampling import generate, latents, sample, styles
-from ganlib.models.store import find_generator, load_generator, save_generator
+from ganlib.models.store import find_generator, load_generator, save_generator, shipped
 from ganlib.play.characters import character
 from ganlib.play.directions import directions, find_directions
 from ganlib.play.latent_files import identity, load_latents, save_latents
@@ -20,6 +19,8 @@ from ganlib.play.panels.base import opened
 from ganlib.play.panels.directions import DirectionsPanel
 from ganlib.play.styles import mixing_sheet, swap
 from ganlib.training.states import save_state
+
+CARDS = Path(__file__).resolve().parents[2] / "data" / "generators"
 
 
 def test_nan_never_becomes_a_generator(tmp_path):
@@ -118,14 +119,12 @@ def test_no_pickle_is_read():
 
 
 def test_the_shipped_generators_draw_varied_pictures_without_training():
-    names = [p.parent.name for p in SHIPPED.glob("*/generator.safetensors")]
-    assert "dcgan" in names
-    for name in names:
+    assert {"dcgan", "stylegan-fast"} <= {*shipped()}
+    for name in shipped():
         assert find_generator(name).stat().st_size < 12e6
         generator = load_generator(name)
-        assert Config.load(SHIPPED / name / "config.json").recipe() == generator.config.recipe()
+        assert Config.load(CARDS / name / "config.json").recipe() == generator.config.recipe()
         images = sample(generator, n=32, seed=3)
-        least = 25 if name == "dcgan-10k" else 30  # its pictures are grey, as its card says
-        assert images.shape == (32, 64, 64, 3) and images.std(axis=0).mean() > least  # no two alike, no noise:
+        assert images.shape == (32, 64, 64, 3) and images.std(axis=0).mean() > 30  # no two alike, no noise:
         smooth = np.abs(np.diff(images.astype(int), axis=2)).mean()
         assert smooth < 0.5 * np.abs(images.astype(int) - images[::-1, ::-1]).mean()
