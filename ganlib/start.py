@@ -14,7 +14,7 @@ from .data import packs
 from .data.cleaning import clean
 from .data.decoding import readable
 from .data.folders import image_files
-from .data.origins import digest_of, listing, marker, origin
+from .data.origins import contents, digest_of, listing, marker
 from .data.sources import fetch, identify, raw_folder
 from .errors import GanlibError
 from .files import copy_folder, data_dir, kept_dir, mend_folder, remove_folder
@@ -176,23 +176,21 @@ def _what_changed(packed, source, profile, size):
         name, identity = identify(source.source, n=profile.faces, size=max(size, SMALLEST_DRAWN))
     except GanlibError:  # it is gone, and the pack is what is left
         return ""
-    if name is None:
-        raw = Path(identity["source"])
-        now = origin(raw)
-    else:
-        raw = raw_folder(name, identity)
-        now = {"source": identity["source"], "identity": digest_of(identity)}
-        if marker(raw):  # it may have been removed since
-            now["listing"] = listing(raw)
     before = packed.settings
-    if "listing" not in before:  # made before packs knew their source
+    raw = Path(identity["source"]) if name is None else raw_folder(name, identity)
+    if "contents" not in before:  # made before packs knew their source
         same = name is not None or len(image_files(raw)) == packed.files
         return "" if same else _other_files(packed, raw)
-    if now["source"] != before["source"]:
-        return f"it was made from {before['source']}, not from {now['source']}"
-    if now["identity"] != before["identity"]:
-        return f"{now['source']} has changed since"
-    if now.get("listing", before["listing"]) != before["listing"]:
+    is_here = name is None or marker(raw) is not None  # what was fetched may have been removed since
+    known = identity
+    if name is None:
+        known = marker(raw) or identity  # it may be a folder that fetch has filled
+    now = known["source"]
+    if now != before["source"]:
+        return f"it was made from {before['source']}, not from {now}"
+    if digest_of(known) != before["identity"]:
+        return f"{now} has changed since"
+    if is_here and listing(raw) != before["listing"] and contents(raw) != before["contents"]:
         return _other_files(packed, raw)
     return ""
 

@@ -1,7 +1,9 @@
 """Where the pictures of a folder are from: by this a pack tells whether they are still the same."""
+import contextlib
 import hashlib
 import json
 import os
+import stat
 from pathlib import Path
 
 MARKER = ".ganlib-fetch.json"  # in every folder that fetch filled: from what
@@ -16,35 +18,55 @@ def marker(folder):
 
 
 def origin(folder):
-    """{"source", "identity", "listing"} of a folder of raw pictures, as strings; a pack keeps them.
+    """What tells a folder of raw pictures from others and from what it was before, as a pack keeps it.
 
+    Returns a dict of strings:
     source: what the user would name: "synthetic", "kaggle:owner/name", an archive's or the folder's path.
     identity: a digest of what fetch knew of the source, as an archive's size and date; "" of a plain folder.
-    listing: a digest of the names, sizes and dates of all files in the folder.
+    listing, contents: digests of the files in the folder, see there.
     """
     found = marker(folder)
     source = found["source"] if found else str(Path(folder).resolve())
-    return {"source": source, "identity": digest_of(found), "listing": listing(folder)}
+    return {"source": source, "identity": digest_of(found), "listing": listing(folder),
+            "contents": contents(folder)}
 
 
 def digest_of(identity):
     """What fetch knows of a source, as a short string; "" where it knows nothing but the name."""
     known = {key: value for key, value in (identity or {}).items() if key != "source"}
-    return _digest(json.dumps(known, sort_keys=True).encode()) if known else ""
+    return _digest([json.dumps(known, sort_keys=True).encode()]) if known else ""
 
 
 def listing(folder):
-    """A digest of the names, sizes and dates of all files in a folder that are not hidden."""
-    lines = []
+    """A digest of the names, sizes and dates of all files in a folder that are not hidden. It is quick."""
+    return _digest(b"%s\0%d\0%d\n" % (name, about.st_size, about.st_mtime_ns)
+                   for name, _, about in _files(folder))
+
+
+def contents(folder):
+    """A digest of the names and contents of the same files: a copy of the folder has the same."""
+    return _digest(piece for name, path, about in _files(folder)
+                   for piece in (b"%s\0%d\n" % (name, about.st_size), *_pieces(path)))
+
+
+def _files(folder):
+    """(name as bytes, path, what os.stat tells) of every file that is not hidden, sorted by name."""
+    found = []
     for top, name in _walk(folder):
         path = os.path.join(top, name)
         try:
             about = os.stat(path)
         except OSError:  # a link to nowhere
             continue
-        relative = os.fsencode(os.path.relpath(path, folder))
-        lines.append(b"%s\0%d\0%d" % (relative, about.st_size, about.st_mtime_ns))
-    return _digest(b"\n".join(sorted(lines)))
+        if stat.S_ISREG(about.st_mode):  # a pipe would never end
+            found.append((os.fsencode(os.path.relpath(path, folder)), path, about))
+    return sorted(found, key=lambda file: file[0])
+
+
+def _pieces(path):
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        while piece := file.read(1 << 20):
+            yield piece
 
 
 def _walk(folder):
@@ -62,5 +84,9 @@ def _walk(folder):
                 yield top, name
 
 
-def _digest(data):
-    return hashlib.sha256(data).hexdigest()[:16]
+def _digest(pieces):
+    """16 hexadecimal digits for bytes that come in pieces."""
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()[:16]
