@@ -59,6 +59,8 @@ def write_log(run, lines, tail="", row="dcgan", **changes):
 
 def write_samples(run, n, size=16, noisy=False):
     """real.png and n grids; grid k is of one shade (or of noise), 0, 1000, 2000 ... images seen."""
+    if not (run / "config.json").exists():
+        write_log(run, [])
     folder = run / "samples"
     folder.mkdir(parents=True, exist_ok=True)
     grid(flat([(20, 20, 20)] * 64, size)).save(folder / "real.png")

@@ -11,9 +11,10 @@ from PIL import Image
 from tqdm import tqdm
 
 from ..images import encoded
-from ..training.logs import folder_of, logs_of
+from ..training.logs import logs_of
+from ..training.runs import folder_of, sample_files
 from .curves import LOSS, Figure, draw_plot, opinion_plot
-from .movies import sample_files, seen_text
+from .movies import seen_text
 from .pictures import INK
 
 SLOWEST = 30  # seconds between two pictures, however long a run is

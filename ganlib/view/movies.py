@@ -12,11 +12,10 @@ import numpy as np
 from IPython.display import HTML
 from PIL import Image
 
-from ..config import Config
 from ..errors import GanlibError
 from ..files import write_atomic
 from ..images import encoded
-from ..training.logs import folder_of
+from ..training.runs import folder_of, read_config, sample_files
 from ..training.schedule import moment
 from .pictures import FONT, titled
 
@@ -104,11 +103,6 @@ def seen_text(record):
     return text
 
 
-def sample_files(run):
-    """The sample grids of a run in the order of images seen."""
-    return sorted((p for p in (run / "samples").glob("*.png") if p.stem.isdigit()), key=lambda p: int(p.stem))
-
-
 @dataclass(frozen=True)
 class _Page:
     """A sample grid, and what is written above it."""
@@ -123,9 +117,9 @@ def _pages(folder, include_real):
     if not files:
         raise GanlibError(f"{folder} has no samples/*.png: expected a run's folder, as `train` writes it "
                           "(the generators that come with ganlib have no such pictures).")
-    config = Config.load(folder / "config.json") if (folder / "config.json").is_file() else Config()
+    config = read_config(folder)
     pages = [_Page(path, _text_at(config, int(path.stem))) for path in files]
-    real = folder / "samples" / "real.png"
+    real = files[0].with_name("real.png")
     opening = [_Page(real, "real images")] if include_real and real.is_file() else []
     return opening, pages
 

@@ -7,7 +7,7 @@ from PIL import Image
 from run_folders import START, full_records, records, write_log
 
 from ganlib.errors import GanlibError
-from ganlib.training.logs import read_log
+from ganlib.training.runs import read_log
 from ganlib.view.curves import curves, indicators, label_counts, smooth
 from ganlib.view.pictures import BLUE, RED
 
