@@ -2,7 +2,6 @@
 import bz2
 import errno
 import gzip
-import io
 import itertools
 import json
 import lzma
@@ -31,7 +30,7 @@ LARGEST_HEADER = 1 << 25  # bytes that tarfile may read in one piece
 PASSED_OVER = ".ganlib-passed-over.json"  # left in the folder: what of the archive was not taken, and why
 NAME_TROUBLE = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ENOTDIR, errno.EEXIST, errno.ENOENT}
 WINDOWS_TROUBLE = re.compile(r'[<>:"|?*\\\x00-\x1f]|[. ]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.I)
-COMPRESSIONS = {b"\x1f\x8b\x08": gzip.open, b"BZh": bz2.open, b"\xfd7z": lzma.open}
+COMPRESSIONS: dict[bytes, Callable] = {b"\x1f\x8b\x08": gzip.open, b"BZh": bz2.open, b"\xfd7z": lzma.open}
 
 
 class BadArchive(GanlibError):
@@ -96,10 +95,12 @@ class _Unpacking:
         path = PurePosixPath(member.name)
         suffix = path.suffix.lower()
         if any(is_hidden(part) for part in path.parts):
-            self.passed_over.append((readable(member.name), "hidden"))
+            self.pass_over(member, "hidden")
         elif suffix == ".csv":
             with member.open() as data:
                 self.write(path, data)
+        elif suffix in TEXTS:
+            self.pass_over(member, why_not(path.name, bytes))  # need not be opened
         else:
             self.take_picture(member, path, is_named=suffix in SUFFIXES.split())
 
@@ -118,20 +119,22 @@ class _Unpacking:
     def take_picture(self, member, path, is_named):
         """Write a member that is a picture by its name, or by how it begins."""
         try:
-            is_text = path.suffix.lower() in TEXTS  # need not be opened
-            data = io.BytesIO() if is_text else member.open()
+            data = member.open()
             why = why_not(path.name, lambda: data.peek(HEAD)[:HEAD])
         except Exception:
             if is_named:
                 raise
-            why = "damaged or encrypted file"
-            data = io.BytesIO()
+            self.pass_over(member, "damaged or encrypted file")
+            return
         with data:
             if why:
-                self.passed_over.append((readable(member.name), why))
+                self.pass_over(member, why)
             else:
                 self.pictures += 1
                 self.write(path, data)
+
+    def pass_over(self, member, why):
+        self.passed_over.append((readable(member.name), why))
 
     def write(self, path, data):
         """Write a member under its name, or under another where its own does not work on this disk."""
@@ -212,7 +215,7 @@ def _tar_members(stream):
     limited = SimpleNamespace(read=read, seek=stream.seek, tell=stream.tell)
     tar = tarfile.TarFile(fileobj=limited)
     while (info := tar.next()) is not None:
-        tar.members = []  # a million of them would stay in memory
+        tar.members = []  # type: ignore[attr-defined]  # a million of them would stay in memory
         if not info.isdir():
             yield Member(with_slashes(info.name), info.isreg(), info.size, partial(tar.extractfile, info))
     stream.seek(tar.offset)  # tarfile takes a damaged header for the end, a block of zeros

@@ -157,10 +157,3 @@ def to_rgb(image):
     if image.has_transparency_data:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
     return image.convert("RGB")
-
-
-def __getattr__(name):  # image_files has moved to folders.py
-    if name == "image_files":
-        from .folders import image_files
-        return image_files
-    raise AttributeError(name)

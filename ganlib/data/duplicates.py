@@ -20,7 +20,7 @@ def find_duplicates(rows, images, progress):
     """
     rows = sorted(rows, key=lambda row: (-min(row.size), row.file))
     plain, mirrored, near = _entries(images, [row.index for row in rows])
-    kept = defaultdict(list)  # entry -> [(whether it is that of the mirror image, which of the rows)]
+    kept: dict = defaultdict(list)  # entry -> [(whether it is that of the mirror image, which of the rows)]
     for i, row in enumerate(tqdm(rows, "duplicates", unit="img", disable=not progress, mininterval=1)):
         candidates = {one for entry in (plain[i], *near[plain[i]]) for one in kept[entry]}
         if not _drop(row, sorted(candidates)[:MOST_CANDIDATES], rows, images):
