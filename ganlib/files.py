@@ -7,8 +7,6 @@ from pathlib import Path
 
 from .errors import GanlibError
 
-SHIPPED = Path(__file__).resolve().parent.parent / "data" / "generators"
-
 
 def data_dir():
     """Where raw pictures, packs and runs go: $GANLIB_DATA, else data/ of an editable install, else ./data."""
@@ -35,26 +33,70 @@ def need_space(folder, size, advice):
                           f"({free / 1e6:,.0f} MB are free): {advice}")
 
 
-def write_atomic(path, data):
-    """Write bytes to a temporary file in the same folder, then move it into place: all or nothing."""
+def write_atomic(path, data, durable=True):
+    """Write to a temporary file in the same folder, then move it into place: all or nothing.
+
+    data: bytes, or pieces of bytes that are written one after the other as they come. durable: wait until
+    the disk has them, so that a power cut loses nothing; False is for many small files that are easily
+    made again.
+    """
     path = Path(path)
     part = path.with_name(f".{path.name}.part")
+    written = 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(part, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            for piece in [data] if isinstance(data, bytes) else data:
+                written += len(piece)
+                file.write(piece)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(part, path)
-    except OSError as error:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             part.unlink()
+        if not isinstance(error, OSError):
+            raise
         if error.errno == errno.ENOSPC:
             why, advice = "no space left on the disk", "Free some space"
         else:
             why, advice = error.strerror or str(error), "Choose another folder"
-        raise GanlibError(f"Could not write {path} ({len(data) / 1e6:.1f} MB): {why}. {advice}, and make the "
+        raise GanlibError(f"Could not write {path} ({written / 1e6:.1f} MB): {why}. {advice}, and make the "
                           "same call again; what was there before is untouched.") from error
+
+
+# How files of the kinds that ganlib exports are told: (where, which bytes)
+SIGNATURES = {
+    ".png": (0, b"\x89PNG"),
+    ".gif": (0, b"GIF8"),
+    ".webp": (8, b"WEBP"),
+    ".mp4": (4, b"ftyp"),
+    ".npy": (0, b"\x93NUMPY"),
+    ".json": (0, b"{"),
+}
+
+
+def check_replaceable(path):
+    """Raise GanlibError where an export to `path` would replace something else than an older export.
+
+    To be asked before any work. A file of the kind that its name says may be replaced.
+    """
+    path = Path(path)
+    if not path.exists():
+        return
+    if not path.is_file():
+        raise GanlibError(f"{path} is there already, and it is no file: choose another name.")
+    start, signature = SIGNATURES.get(path.suffix.lower(), (0, b""))
+    try:
+        with open(path, "rb") as file:
+            begins = file.read(start + len(signature))
+    except OSError as error:
+        raise GanlibError(f"{path} is there already and cannot be read ({error.strerror}): "
+                          "choose another name.") from error
+    if begins[start:] != signature:
+        raise GanlibError(f"{path} is there already, and in spite of its name it is no {path.suffix[1:]} file: "
+                          "choose another name, or remove it.")
 
 
 def append_text(path, text):
