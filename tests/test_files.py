@@ -1,11 +1,11 @@
-"""Writing files: all or nothing."""
+"""Writing files and folders: all or nothing."""
 import errno
 import os
 
 import pytest
 
 from ganlib.errors import GanlibError
-from ganlib.files import write_atomic
+from ganlib.files import copy_folder, mend_folder, replaced_folder, write_atomic
 
 
 def test_a_parent_that_is_a_file(tmp_path):
@@ -25,3 +25,70 @@ def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch):
     with pytest.raises(GanlibError, match="no space left"):
         write_atomic(path, b"new")
     assert path.read_bytes() == b"old" and [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with a file of the text "old"."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a").write_text("old")
+    return tmp_path / "folder"
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_folder_is_replaced_as_a_whole(folder):
+    with replaced_folder(folder) as new:
+        (new / "b").write_text("new")
+        assert (folder / "a").read_text() == "old"
+    assert names(folder) == ["b"] and names(folder.parent) == ["folder"]
+    with replaced_folder(folder.parent / "deep" / "other") as new:
+        (new / "c").touch()
+    assert names(folder.parent / "deep") == ["other"]
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt, GanlibError])
+def test_a_folder_stays_where_its_successor_fails(folder, error):
+    with pytest.raises(error), replaced_folder(folder) as new:
+        (new / "b").write_text("new")
+        raise error()
+    assert names(folder) == ["a"] and names(folder.parent) == ["folder"]
+
+
+@pytest.mark.parametrize("moves", [0, 1])
+def test_a_folder_stays_where_a_rename_fails(folder, monkeypatch, moves):
+    rename = os.replace
+    calls = []
+
+    def fails_once(old, new):
+        calls.append(new)
+        if len(calls) == moves + 1:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        rename(old, new)
+
+    monkeypatch.setattr(os, "replace", fails_once)
+    with pytest.raises(PermissionError), replaced_folder(folder):
+        pass
+    assert names(folder) == ["a"] and names(folder.parent) == ["folder"]
+
+
+def test_a_death_between_the_renames_is_mended(folder):
+    folder.rename(folder.with_name(".folder.old"))
+    folder.with_name(".folder.new").mkdir()
+    mend_folder(folder)
+    assert names(folder) == ["a"]
+    with replaced_folder(folder) as new:
+        assert names(new) == []  # what the dead one left is gone
+    assert names(folder.parent) == ["folder"]
+
+
+def test_a_copy_takes_the_place_of_what_was_there(folder, tmp_path):
+    (folder / "deep" / "er").mkdir(parents=True)
+    (folder / "deep" / "er" / "b").write_text("b")
+    target = tmp_path / "copy"
+    target.mkdir()
+    (target / "stale").touch()
+    copy_folder(folder, target)
+    assert names(target) == ["a", "deep"] and (target / "deep" / "er" / "b").read_text() == "b"

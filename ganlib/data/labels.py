@@ -216,7 +216,7 @@ def _match_at(place, names, folder, by_name):
     found = {}
     for name in names:
         for spelling in dict.fromkeys((name, name.strip(), name.strip().replace("\\", "/"))):
-            file = os.path.relpath(place / spelling, folder).replace(os.sep, "/")
+            file = os.path.relpath(os.path.join(place, spelling), folder).replace(os.sep, "/")
             file = by_name.get(file) or by_name.get(_normal(file))
             if file and name.strip():
                 found[name] = file
