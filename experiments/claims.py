@@ -103,13 +103,12 @@ def one(arm, seed, packs, folder, **changes):
 
     from ganlib.data.detector import detector_trouble
     from ganlib.data.packs import load_pack
-    from ganlib.evaluation.distances import faces, frechet
-    from ganlib.evaluation.features import DEVICE, features, real_statistics
-    from ganlib.evaluation.features import statistics as mean_and_covariance
+    from ganlib.evaluation.distances import face_numbers, frechet
+    from ganlib.evaluation.features import DEVICE, features, gaussian, real_statistics
     from ganlib.models.sampling import sample
     from ganlib.models.store import load_generator
     from ganlib.presets import preset
-    from ganlib.training.logs import read_log
+    from ganlib.training.runs import read_log
     from ganlib.training.loop import train
 
     torch.set_num_threads(1)
@@ -126,7 +125,7 @@ def one(arm, seed, packs, folder, **changes):
     images, seconds = int(generator.info["images"]), float(generator.info["train_seconds"])
     late = [r for r in records if r["images"] > images / 2]
     losses, accuracy = ([r[key] for r in late] for key in ("loss_g", "accuracy"))
-    fake = mean_and_covariance(features(sample(generator, SAMPLES, seed=1), progress=False))
+    fake = gaussian(features(sample(generator, SAMPLES, seed=1), progress=False))
     weights = sum(p.square().sum().item() for p in generator.G.parameters()) ** 0.5
     row = {"arm": arm, "seed": seed, "pack": pack.hash, "images": images, "train_seconds": round(seconds, 1),
            "fd": round(frechet(fake, real_statistics(pack, progress=False)[1]), 2),
@@ -137,7 +136,7 @@ def one(arm, seed, packs, folder, **changes):
            "skipped_d": round(statistics.mean(r.get("skipped_d", 0) for r in records), 4),
            "skipped_g": round(statistics.mean(r.get("skipped_g", 0) for r in records), 4)}
     if arm in WITH_FACES and not detector_trouble():
-        share = [faces(x, progress=False)["faces"] for x in (sample(generator, 500, seed=2), pack.images[:500])]
+        share = [face_numbers(x, progress=False)["faces"] for x in (sample(generator, 500, seed=2), pack.images[:500])]
         row["faces"] = round(share[0] / share[1], 3)
     return row
 

@@ -78,7 +78,7 @@ def measure_rates(pack, names, rounds=3, seconds=20):
     """Images/s of the training loop on two threads, the median of rounds in which all models take their turn."""
     import torch
 
-    from ganlib.training.logs import read_log
+    from ganlib.training.runs import read_log
     from ganlib.training.loop import train
     torch.set_num_threads(2)
     found, rates = load(), {(name, at): [] for name in names for at in phases(name)}
@@ -310,7 +310,7 @@ def ship(model, name, bad, directions=()):
     from ganlib.models.sampling import sample
     from ganlib.models.store import SHIPPED, load_generator, save_generator
     from ganlib.play.directions import make_directions
-    from ganlib.training.logs import read_log
+    from ganlib.training.runs import read_log
     from ganlib.view.movies import gif
     run, folder, weights, found = run_of(model), GALLERY / name, SHIPPED / name, load()
     generator = load_generator(run)

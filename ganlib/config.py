@@ -1,4 +1,4 @@
-"""What a run is made of: `Config`, the table of presets, the profiles."""
+"""What a run is made of: `Config`, each of its keys with its meaning and its range beside it."""
 import dataclasses
 import json
 import math
@@ -6,168 +6,219 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import GanlibError, did_you_mean
-from .models.dcgan import RESOLUTIONS
+from .models.build import MODELS
+from .models.dcgan import ACTIVATIONS, NORMS, RESOLUTIONS, VALUES
+from .training.augment import check_policy
+from .training.device import DTYPES
+from .training.losses import LOSSES, PENALTIES
+from .training.optimizers import OPTIMIZERS
 from .training.schedule import steps_of
 
-REPORT_EPOCH = 21_551  # images in the Kaggle set that the report trains on: one of its epochs
-CHOICES = {
-    "model": ("dcgan", "stylegan", "stylegan-fast", "stylegan-projected"),
-    "g_act": ("relu", "leaky_relu"),
-    "values": ("-1..1", "0..1"),
-    "d_norm": ("batch", "layer", "instance", "none"),
-    "loss": ("minimax", "bce", "mse", "wasserstein", "hinge", "relativistic"),
-    "penalty": ("none", "wgan-gp", "dragan", "r1", "r1r2"),
-    "optimizer": ("adam", "rmsprop", "sgd"),
-    "first": ("g", "d"),
-    "precision": ("auto", "fp32", "bf16", "fp16"),
-}
-AUGMENTATIONS = ("color", "translation", "cutout")
-OF_DCGAN = ("g_act", "residual", "values", "d_norm", "dropout", "spectral_norm")  # what style-based networks don't have
+# -- ranges: functions of a value that give "", or in words what was expected
+
+
+def at_least(low, words=""):
+    return lambda value: "" if low <= value < math.inf else words or f"at least {low}"
+
+
+def zero_or_more(value):
+    return "" if 0 <= value < math.inf else "zero or more"
+
+
+def positive(words):
+    return lambda value: "" if 0 < value < math.inf else words
+
+
+def share(value):
+    return "" if 0 <= value < 1 else "a value in [0, 1)"
+
+
+def from_0_to_1(words):
+    return lambda value: "" if 0 <= value <= 1 else words
+
+
+def one_of(names):
+    return lambda value: "" if value in names else f"a name that is known.{did_you_mean(value, names)[:-1]}"
+
+
+def seed_range(value):
+    return "" if 0 <= value < 2**63 else "a whole number from 0 to 2^63 - 1"
+
+
+def resolution_range(value):
+    return "" if value in RESOLUTIONS else f"one of {RESOLUTIONS}"
+
+
+def thread_count(value):
+    return "" if value == "auto" or value.isdecimal() and int(value) else "'auto' or a number of threads"
+
+
+def anything(value):
+    return ""
+
+
+def key(default, meaning, in_range=anything):
+    """A field of a config: its default, what it means (with its unit), and its range."""
+    return dataclasses.field(default=default, metadata={"meaning": meaning, "in_range": in_range})
+
+
+LABEL = from_0_to_1("a label between 0 and 1")
+RATE = positive("a positive learning rate")
 
 
 @dataclass(frozen=True)
 class Recipe:
     """What decides the result. Fixed for a run: resuming under another recipe is refused."""
 
-    preset: str = "dcgan"
+    preset: str = key("dcgan", "the row of PRESETS that it began with")
     # networks
-    model: str = "dcgan"
-    resolution: int = 64  # pixels, height and width
-    z_dim: int = 100
-    width: int = 64  # channels at half the resolution (style-based: at 64x64); doubles towards 4x4
-    max_width: int = 512
-    g_act: str = "relu"  # G's activation (DCGAN)
-    residual: bool = False  # residual blocks in both networks (DCGAN)
-    values: str = "-1..1"  # the range of pixel values that the networks see; "0..1" ends G in a sigmoid
-    d_norm: str = "batch"  # D's normalisation (DCGAN)
-    dropout: float = 0.0  # in D
-    spectral_norm: bool = False  # in D
-    w_dim: int = 512  # style-based: size of w
-    mapping_layers: int = 8
-    mixing: float = 0.9  # probability of mixing regularisation
-    d_width: int = 0  # style-based: D's width; 0: as G's
+    model: str = key("dcgan", "which networks", one_of(MODELS))
+    resolution: int = key(64, "pixels, height and width", resolution_range)
+    z_dim: int = key(100, "numbers in z", at_least(1))
+    width: int = key(64, "channels at half the resolution (style-based: at 64x64)", at_least(1))
+    max_width: int = key(512, "channels at most; they double towards 4x4", at_least(1))
+    g_act: str = key("relu", "DCGAN: G's activation", one_of(ACTIVATIONS))
+    residual: bool = key(False, "DCGAN: residual blocks in both networks")
+    values: str = key("-1..1", "DCGAN: the range of pixel values that the networks see", one_of(VALUES))
+    d_norm: str = key("batch", "DCGAN: D's normalisation", one_of(NORMS))
+    dropout: float = key(0.0, "DCGAN: probability of dropout in D", share)
+    spectral_norm: bool = key(False, "DCGAN: D's layers have a largest singular value of 1")
+    w_dim: int = key(512, "style-based: numbers in w", at_least(1))
+    mapping_layers: int = key(8, "style-based: layers from z to w", at_least(1))
+    mixing: float = key(0.9, "style-based: probability of mixing two styles", from_0_to_1("a probability"))
+    d_width: int = key(0, "style-based: D's width; 0: as G's")
     # progressive growing
-    grow: str = ""  # "8:150 16:450": from so many thousand images on that resolution is faded in; "" is off
-    fade_kimg: float = 150.0  # how long a fade takes, in thousands of images
-    batches: str = ""  # "4:128 64:32": the batch at that resolution and above; "" is `batch` throughout
-    rates: str = ""  # "128:1.5": factor of both learning rates at that resolution and above
+    grow: str = key("", '"8:150 16:450": faded in from so many thousand images on; "": off')
+    fade_kimg: float = key(150.0, "how long a fade takes, in thousands of images", zero_or_more)
+    batches: str = key("", '"4:128 64:32": the batch at that resolution and above; "": `batch` throughout')
+    rates: str = key("", '"128:1.5": factor of both learning rates at that resolution and above')
     # adversarial loss
-    loss: str = "bce"
-    real_label: float = 0.9  # D's target for real images ("fuzzy labels")
-    fake_label: float = 0.1  # D's target for generated images
-    g_label: float = 1.0  # the target that G wants D to give its images
-    label_noise: float = 0.0  # standard deviation of normal noise on D's targets
-    penalty: str = "none"  # on D's gradient
-    penalty_weight: float = 10.0
-    penalty_every: int = 1  # lazy regularisation: on one of so many updates, and so many times as strong
-    clip: float = 0.0  # D's weights are clipped to [-clip, clip]; 0 is off
+    loss: str = key("bce", "the pair of losses", one_of(LOSSES))
+    real_label: float = key(0.9, 'D\'s target for real images (the report\'s "fuzzy labels")', LABEL)
+    fake_label: float = key(0.1, "D's target for generated images", LABEL)
+    g_label: float = key(1.0, "the target that G wants D to give its images", LABEL)
+    label_noise: float = key(0.0, "standard deviation of normal noise on D's targets", zero_or_more)
+    penalty: str = key("none", "on D's gradient", one_of(PENALTIES))
+    penalty_weight: float = key(10.0, "factor of the penalty", zero_or_more)
+    penalty_every: int = key(1, "the penalty is on one of so many updates, and so many times as strong",
+                             at_least(1))
+    clip: float = key(0.0, "D's weights are kept in [-clip, clip]; 0: off",
+                      at_least(0, "a positive bound on D's weights, or 0 for no clipping"))
     # what keeps the two in balance
-    d_steps: int = 1  # updates of D per update of G
-    d_gate: float = 0.0  # D is not updated while its loss is below; 0 is off
-    g_gate: float = 0.0  # G is updated only while its loss is above; 0 is off
-    instance_noise: float = 0.0  # standard deviation of the noise on all that D sees
-    noise_kimg: float = 0.0  # ... which falls to zero over so many thousand images; 0: it stays
-    augment: str = ""  # DiffAugment of all that D sees: "color,translation,cutout"
+    d_steps: int = key(1, "updates of D per update of G", at_least(1))
+    d_gate: float = key(0.0, "D is not updated while its loss is below; 0: off", zero_or_more)
+    g_gate: float = key(0.0, "G is updated only while its loss is above; 0: off", zero_or_more)
+    instance_noise: float = key(0.0, "standard deviation of the noise on all that D sees", zero_or_more)
+    noise_kimg: float = key(0.0, "... which falls to zero over so many thousand images; 0: it stays",
+                            zero_or_more)
+    augment: str = key("", 'DiffAugment of all that D sees: "color,translation,cutout"', check_policy)
     # optimisation
-    first: str = "g"  # which network is updated first in a step: "g" or "d"
-    optimizer: str = "adam"
-    batch: int = 64
-    lr_g: float = 0.0005
-    lr_d: float = 0.0001
-    beta1: float = 0.5
-    beta2: float = 0.999
-    momentum: float = 0.9  # of SGD
-    weight_decay: float = 0.0
-    ema_kimg: float = 10.0  # half-life of the averaged generator, in thousands of images
-    ema_rampup: float = 0.05  # ... and never more than this share of the images seen so far
+    first: str = key("g", "which network is updated first in a step", one_of(("g", "d")))
+    optimizer: str = key("adam", "of both networks", one_of(OPTIMIZERS))
+    batch: int = key(64, "images", at_least(2, "at least 2 (batch norm needs more than one image)"))
+    lr_g: float = key(0.0005, "G's learning rate", RATE)
+    lr_d: float = key(0.0001, "D's learning rate", RATE)
+    beta1: float = key(0.5, "of Adam", share)
+    beta2: float = key(0.999, "of Adam", share)
+    momentum: float = key(0.9, "of SGD", share)
+    weight_decay: float = key(0.0, "of both networks", zero_or_more)
+    ema_kimg: float = key(10.0, "half-life of the averaged generator, in thousands of images", zero_or_more)
+    ema_rampup: float = key(0.05, "... and never more than this share of the images seen", zero_or_more)
     # data and randomness
-    flip: bool = True  # random horizontal flips
-    seed: int = 0
-    data: str = ""  # hash of the pack; train() fills it in
+    flip: bool = key(True, "random horizontal flips")
+    seed: int = key(0, "of every random draw", seed_range)
+    data: str = key("", "hash of the pack; train() fills it in")
 
 
 @dataclass(frozen=True)
 class Engine:
     """How far and how a run is computed. May change when a run is resumed."""
 
-    images: int = 0  # budget in images seen (0: no such limit)
-    minutes: float = 0.0  # budget in minutes of train_seconds (0: no such limit)
-    log_images: int = 1_000  # one log record per so many images
-    checkpoint_minutes: float = 5.0
-    frames: int = 60  # sample grids along the budget, denser at the start
-    generators: int = 20  # saved generators along the budget, likewise
-    device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", "mps"
-    precision: str = "auto"  # "auto", "fp32", "bf16", "fp16"
+    images: int = key(0, "budget in images seen; 0: no such limit", zero_or_more)
+    minutes: float = key(0.0, "budget in minutes of training time; 0: no such limit", zero_or_more)
+    log_images: int = key(1_000, "one log record per so many images", at_least(1))
+    checkpoint_minutes: float = key(5.0, "between two states", zero_or_more)
+    frames: int = key(60, "sample grids along the budget, denser at the start", zero_or_more)
+    generators: int = key(20, "saved generators along the budget, likewise", zero_or_more)
+    device: str = key("auto", '"auto", "cpu", "cuda", "cuda:1", "mps"')
+    precision: str = key("auto", "of the forward passes", one_of(("auto", *DTYPES)))
+    threads: str = key("auto", 'on a CPU; "auto" tries; a number for runs that must be exact', thread_count)
 
 
 @dataclass(frozen=True)
 class Config(Recipe, Engine):
-    """Recipe and engine of one run, flat. Make one with `preset`, change one with `replace`."""
+    """Recipe and engine of one run, flat. Make one with `preset`, change one with `replace`.
+
+    Raises GanlibError, in one line, for a value out of its range and for keys that do not go together.
+    """
 
     def __post_init__(self):
-        def need(ok, key, expected):
-            if not ok:
-                raise GanlibError(f"{key}={getattr(self, key)!r}: expected {expected}.")
+        for field in dataclasses.fields(self):
+            expected = field.metadata["in_range"](getattr(self, field.name))
+            self._need(not expected, field.name, expected)
+        self._check_networks()
+        self._check_loss()
+        self._check_tables()
+        if self.grow:
+            self._check_growth()
 
-        for key, known in CHOICES.items():
-            need(getattr(self, key) in known, key, "a name that is known." + did_you_mean(getattr(self, key), known)[:-1])
-        need(self.resolution in RESOLUTIONS, "resolution", f"one of {RESOLUTIONS}")
+    def _need(self, ok, name, expected):
+        if not ok:
+            raise GanlibError(f"{name}={getattr(self, name)!r}: expected {expected}.")
+
+    def _check_networks(self):
         if self.model != "dcgan":
-            need(self.resolution != 28, "resolution", "32 or more: style-based networks double from 4x4")
-            for key in OF_DCGAN:
-                need(getattr(self, key) == DEFAULTS[key], key,
-                     f"{DEFAULTS[key]!r} with model={self.model!r}: only DCGAN's networks can have it")
-        for key in ("z_dim", "w_dim", "width", "max_width", "mapping_layers", "d_steps", "penalty_every",
-                    "log_images"):
-            need(getattr(self, key) >= 1, key, "at least 1")
-        need(self.batch >= 2, "batch", "at least 2 (batch norm needs more than one image)")
-        need(0 <= self.seed < 2**63, "seed", "a whole number from 0 to 2^63 - 1")
-        for key in ("real_label", "fake_label", "g_label"):
-            need(0 <= getattr(self, key) <= 1, key, "a label between 0 and 1")
-        for key in ("lr_g", "lr_d"):
-            need(0 < getattr(self, key) < math.inf, key, "a positive learning rate")
-        for key in ("beta1", "beta2", "momentum", "dropout"):
-            need(0 <= getattr(self, key) < 1, key, "a value in [0, 1)")
-        need(0 <= self.mixing <= 1, "mixing", "a probability")
-        for key in ("ema_kimg", "ema_rampup", "images", "minutes", "checkpoint_minutes", "frames", "generators",
-                    "label_noise", "penalty_weight", "d_gate", "g_gate", "instance_noise", "noise_kimg",
-                    "weight_decay", "fade_kimg"):
-            need(0 <= getattr(self, key) < math.inf, key, "zero or more")
-        need(0 <= self.clip < math.inf, "clip", "a positive bound on D's weights, or 0 for no clipping")
+            self._need(self.resolution != 28, "resolution",
+                       "32 or more: style-based networks double from 4x4")
+            for name in ("g_act", "residual", "values", "d_norm", "dropout", "spectral_norm"):
+                self._need(getattr(self, name) == DEFAULTS[name], name,
+                           f"{DEFAULTS[name]!r} with model={self.model!r}: only DCGAN's networks can have it")
+        self._need(not (self.residual and self.resolution == 28), "residual",
+                   "False at 28 pixels, whose layers do not all double the side "
+                   "(residual blocks need 32 pixels or more)")
+        self._need(not self.grow or self.model == "stylegan", "grow", "'' for a model that does not grow")
+
+    def _check_loss(self):
         if self.loss == "wasserstein":
-            need(self.clip > 0 or self.penalty != "none", "clip",
-                 "more than 0: the Wasserstein loss needs weight clipping or a penalty, such as penalty='wgan-gp'")
+            self._need(self.clip > 0 or self.penalty != "none", "clip",
+                       "more than 0: the Wasserstein loss needs weight clipping or a penalty, such as "
+                       "penalty='wgan-gp'")
         if self.penalty != "none" and self.model == "dcgan":
-            need(self.d_norm != "batch", "d_norm", f"'layer', 'instance' or 'none' with penalty={self.penalty!r}, "
-                 "since batch norm makes an image's gradient depend on the others of its batch")
-        need(not (self.residual and self.resolution == 28), "residual",
-             "False at 28 pixels, whose layers do not all double the side (residual blocks need 32 pixels or more)")
-        for name in filter(None, map(str.strip, self.augment.split(","))):
-            need(name in AUGMENTATIONS, "augment", f"names with commas between them.{did_you_mean(name, AUGMENTATIONS)[:-1]}")
-        for key, least in ("grow", 0), ("batches", 2), ("rates", 1e-9):
-            table = steps_of(getattr(self, key), key)
-            need(list(table) == sorted(table) and all(r in (4, 8, 16, *RESOLUTIONS[1:]) for r in table), key,
-                 "rising resolutions of 4, 8, 16, ...")
-            need(all(least <= v < math.inf and (key != "batches" or v % 1 == 0) for v in table.values()), key,
-                 {"grow": "thousands of images, zero or more", "batches": "whole batches of 2 or more",
-                  "rates": "positive factors"}[key])
+            self._need(self.d_norm != "batch", "d_norm",
+                       f"'layer', 'instance' or 'none' with penalty={self.penalty!r}, since batch norm makes "
+                       "an image's gradient depend on the others of its batch")
+
+    def _check_tables(self):
+        sizes = (4, 8, 16, 32, 64, 128, 256)
+        valid = {
+            "grow": (lambda kimg: 0 <= kimg < math.inf, "thousands of images, zero or more"),
+            "batches": (lambda n: 2 <= n < math.inf and n % 1 == 0, "whole batches of 2 or more"),
+            "rates": (lambda factor: 0 < factor < math.inf, "positive factors"),
+        }
+        for name, (is_valid, words) in valid.items():
+            table = steps_of(getattr(self, name), name)
+            self._need(list(table) == sorted(table) and set(table) <= set(sizes), name,
+                       "rising resolutions of 4, 8, 16, ...")
+            self._need(all(map(is_valid, table.values())), name, words)
+
+    def _check_growth(self):
         table = steps_of(self.grow)
-        need(not table or self.model == "stylegan", "grow", "'' for a model that does not grow")
-        if table:
-            way = [2**i for i in range(3, self.resolution.bit_length())]
-            need([r for r in table if r <= self.resolution] == way, "grow",
-                 f"a start for each of {', '.join(map(str, way))}, since the run is to end at {self.resolution} pixels")
-            need([*table.values()] == sorted(table.values()), "grow", "starts that rise with the resolution")
+        way = [2**i for i in range(3, self.resolution.bit_length())]
+        self._need([r for r in table if r <= self.resolution] == way, "grow",
+                   f"a start for each of {', '.join(map(str, way))}, since the run is to end at "
+                   f"{self.resolution} pixels")
+        starts = list(table.values())
+        self._need(starts == sorted(starts), "grow", "starts that rise with the resolution")
 
     def replace(self, /, **changes):
         """A copy with some keys changed; unknown keys and unreadable values raise GanlibError."""
-        return dataclasses.replace(self, **{k: _parse(k, v) for k, v in changes.items()})
+        return dataclasses.replace(self, **{k: _parsed(k, v) for k, v in changes.items()})
 
     def recipe(self):
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(Recipe)}
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(Recipe)}
 
     def engine(self):
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(Engine)}
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(Engine)}
 
     def to_dict(self):
         return {"format": 1, "recipe": self.recipe(), "engine": self.engine()}
@@ -183,30 +234,45 @@ class Config(Recipe, Engine):
         except (OSError, ValueError, KeyError, TypeError, AttributeError, GanlibError) as error:
             raise GanlibError(f"{path} is not a config.json that this version can read ({error}).") from error
 
-TYPES = {f.name: f.type for f in dataclasses.fields(Config)}
-DEFAULTS = {f.name: f.default for f in dataclasses.fields(Config)}
+
+TYPES = {field.name: field.type for field in dataclasses.fields(Config)}
+DEFAULTS = {field.name: field.default for field in dataclasses.fields(Config)}
+BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
-def _parse(key, value):
+def check_key(name):
+    """Raise GanlibError, with the nearest known name, where there is no such config key."""
+    if name not in TYPES:
+        raise GanlibError(f"There is no config key {name!r}.{did_you_mean(name, TYPES)}")
+
+
+def _parsed(name, value):
     """The value of a config key from a string of the shell or from JSON."""
-    if key not in TYPES:
-        raise GanlibError(f"There is no config key {key!r}.{did_you_mean(key, TYPES)}")
-    kind = TYPES[key]
+    check_key(name)
+    kind = TYPES[name]
     try:
-        if kind is bool and isinstance(value, str):
-            return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[value.lower()]
-        if kind is int and not isinstance(value, bool):
-            if isinstance(value, int) or isinstance(value, str) and value.strip().lstrip("+-").isdigit():
-                return int(value)
-            if float(value) == int(float(value)):
-                return int(float(value))
-        if kind is float and not isinstance(value, bool):
-            return float(value)
-        if isinstance(value, kind) and kind in (bool, str):
-            return value
-    except (ValueError, KeyError, TypeError, OverflowError):
+        if kind is bool:
+            return value if isinstance(value, bool) else BOOLEANS[value.lower()]
+        if isinstance(value, bool):
+            raise TypeError
+        if kind is int:
+            return _whole(value)
+        if kind is float or isinstance(value, str) or name == "threads":
+            return kind(value)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         pass
-    raise GanlibError(f"{key}={value!r}: expected a value of type {kind.__name__}.")
+    raise GanlibError(f"{name}={value!r}: expected a value of type {kind.__name__}.")
+
+
+def _whole(value):
+    """A whole number from an int, a float without a fraction, or text; "1e6" and "-3" are such texts."""
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str) and value.strip().lstrip("+-").isdigit():
+        return int(value)
+    if float(value) != int(float(value)):
+        raise ValueError
+    return int(float(value))
 
 
 def changed_keys(a, b):

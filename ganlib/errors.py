@@ -12,8 +12,8 @@ ALSO_CALLED = {
     "wgan": "wasserstein",
 }
 # How torch, oneDNN and C++ say that there is no memory left, each in a RuntimeError
-NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory", "bad_alloc",
-             "could not create a memory", "could not create a primitive")
+NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory",
+             "bad_alloc", "could not create a memory", "could not create a primitive")
 
 
 class GanlibError(Exception):

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from ganlib.config import REPORT_EPOCH, Config, changed_keys
+from ganlib.config import Config, changed_keys
 from ganlib.errors import GanlibError
-from ganlib.presets import PRESETS, PROFILES, pick_profile, preset
-from ganlib.training.schedule import Phase, phase, steps_of
+from ganlib.presets import PRESETS, PROFILES, REPORT_EPOCH, pick_profile, preset
+from ganlib.training.schedule import steps_of
 
 
 def test_the_default_preset_is_the_reports_recipe():
@@ -143,16 +143,6 @@ def test_recipes_that_cannot_be(changes, words):
     with pytest.raises(GanlibError, match=words) as error:
         Config().replace(**changes)
     assert len(str(error.value).splitlines()) == 1
-
-
-def test_phases_of_growing():
-    c = Config().replace(model="stylegan", grow="8:1 16:3 32:5 64:7", fade_kimg=1, batches="4:128 32:64", batch=32,
-                         rates="16:1.5", resolution=32)
-    assert phase(c, 0) == Phase(4, 1.0, 128, 1.0)
-    assert phase(c, 1_000) == Phase(8, 0.0, 128, 1.0) and phase(c, 1_250).fade == 0.25
-    assert phase(c, 2_999) == Phase(8, 1.0, 128, 1.0) and phase(c, 3_500) == Phase(16, 0.5, 128, 1.5)
-    assert phase(c, 10**9) == Phase(32, 1.0, 64, 1.5)  # not beyond the run's resolution
-    assert phase(Config(), 12_345) == Phase(64, 1.0, 64, 1.0)
 
 
 def test_half_of_the_cpu_profile_is_spent_at_the_full_size():

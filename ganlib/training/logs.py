@@ -1,47 +1,51 @@
-"""What a run's log holds, and what it says in words: `read_log`, `diagnosis`."""
-import contextlib
-import json
+"""The logs of one or several runs, ready to be drawn or put into words."""
 import math
-from pathlib import Path
-from types import SimpleNamespace
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..config import Config
 from ..errors import GanlibError
 from .losses import SIGMOID
+from .runs import folder_of, read_config, read_log
 
 
-def folder_of(run):
-    """The folder of a run: given itself, or as what `train` returned."""
-    return Path(getattr(run, "path", run))
+@dataclass
+class RunLog:
+    """The log of a run.
 
+    number: among several runs, else None. records, events: lists of dicts, as `read_log` gives them; each
+    record has "estimate" as well, which for a critic is its estimate of the Wasserstein distance.
+    """
 
-def read_log(run):
-    """(training records, event records) of a run's log.jsonl; a line that was cut off is left out."""
-    path, records = folder_of(run) / "log.jsonl", []
-    if not path.is_file():
-        raise GanlibError(f"{path.parent} has no log.jsonl: expected a run's folder, as `train` writes it.")
-    for line in path.read_text().splitlines():
-        with contextlib.suppress(ValueError):
-            records.append(json.loads(line))
-    return [r for r in records if "event" not in r], [r for r in records if "event" in r]
+    name: str
+    number: int | None
+    config: Config
+    records: list
+    events: list
+
+    @property
+    def kind(self):
+        """What can share axes: "answer" where D gives probabilities, else the name of the loss."""
+        return "answer" if self.config.loss in SIGMOID else self.config.loss
 
 
 def logs_of(*runs):
-    """What figures and `diagnosis` need of runs. number: of one among several, else None; kind: what can share axes."""
-    paths, logs = [folder_of(run) for run in runs], []
-    twice = len({p.name for p in paths}) < len(paths)
-    for i, p in enumerate(paths):
-        records, events = read_log(p)
-        for r in records:
-            r["estimate"] = r["d_real"] - r["d_fake"]  # for a critic: of the Wasserstein distance
-        config = Config.load(p / "config.json")
-        logs.append(SimpleNamespace(
-            name=f"{p.parent.name}/{p.name}" if twice else p.name, number=i if len(paths) > 1 else None, config=config,
-            kind="answer" if config.loss in SIGMOID else config.loss, records=records, events=events))
-    if empty := [log.name for log in logs if not log.records] or ["no run"] * (not logs):
-        raise GanlibError(f"No training record in {', '.join(empty)}: name runs that have trained a while.")
+    """A RunLog for each run. Raises GanlibError where one has no training record yet."""
+    folders = [folder_of(run) for run in runs]
+    names = [folder.name for folder in folders]
+    if len(set(names)) < len(names):
+        names = [f"{folder.parent.name}/{folder.name}" for folder in folders]
+    logs = []
+    for number, (name, folder) in enumerate(zip(names, folders, strict=True)):
+        records, events = read_log(folder)
+        for record in records:
+            record["estimate"] = record["d_real"] - record["d_fake"]
+        logs.append(RunLog(name, number if len(runs) > 1 else None, read_config(folder), records, events))
+    empty = [log.name for log in logs if not log.records]
+    if empty or not logs:
+        raise GanlibError(f"No training record in {', '.join(empty) or 'no run'}: name runs that have "
+                          "trained a while.")
     return logs
 
 

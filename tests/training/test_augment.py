@@ -20,7 +20,7 @@ def test_no_policy_returns_the_images_themselves():
 
 
 def test_an_unknown_name_gets_the_nearest():
-    with pytest.raises(GanlibError, match="'colour'.*Did you mean 'color'"):
+    with pytest.raises(GanlibError, match="translation,colour.*Did you mean 'color'"):
         augment(pictures(1), "translation,colour")
 
 

@@ -7,12 +7,12 @@ from helpers import make_pack, random_images, tiny
 from ganlib.data.batching import batches
 from ganlib.data.packs import load_pack
 from ganlib.evaluation.distances import frechet
-from ganlib.evaluation.features import features, statistics
+from ganlib.evaluation.features import features, gaussian
 from ganlib.models.sampling import generate, latents, sample, styles
 from ganlib.models.store import load_generator
 from ganlib.play.styles import mix
 from ganlib.presets import preset
-from ganlib.training.logs import read_log
+from ganlib.training.runs import read_log
 from ganlib.training.loop import train
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that CUDA can use")
@@ -81,4 +81,4 @@ def test_distances_of_the_gpu_are_those_of_the_cpu():
     images = random_images(300, 64)
     found = [features(images, device=device, progress=False) for device in ("cpu", "cuda")]
     assert np.allclose(*found, rtol=1e-3, atol=1e-3)
-    assert frechet(*map(statistics, found)) < 0.01
+    assert frechet(*map(gaussian, found)) < 0.01

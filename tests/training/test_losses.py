@@ -188,7 +188,7 @@ def test_penalties_of_a_linear_critic_in_closed_form(norm):
     # value and d/dw: (|w| - 1)^2 and 2 (|w| - 1) w / |w|; |w|^2 / 2 and w, and twice that
     expected = {"wgan-gp": ((norm - 1) ** 2, 2 * (norm - 1) / norm), "dragan": ((norm - 1) ** 2, 2 * (norm - 1) / norm),
                 "r1": (norm**2 / 2, 1), "r1r2": (norm**2, 2)}
-    assert set(expected) == set(PENALTIES)
+    assert set(expected) == set(PENALTIES) - {"none"}
     for name, (value, slope) in expected.items():
         D = Linear(w.clone())
         penalty = PENALTIES[name](D, *pictures())
@@ -232,7 +232,7 @@ def test_every_image_has_its_own_point_between_real_and_generated():
     assert delta.mean(1).std() > half / 20  # u differs from picture to picture
 
 
-@pytest.mark.parametrize("name", PENALTIES)
+@pytest.mark.parametrize("name", sorted(PENALTIES.keys() - {"none"}))
 def test_penalties_run_in_fp32_and_leave_the_pictures_alone(name):
     torch.manual_seed(0)
     D, (real, fake) = DCGANDiscriminator(32, (8, 4, 4), norm="layer"), pictures(2, 32)
@@ -250,7 +250,7 @@ def test_penalties_run_in_fp32_and_leave_the_pictures_alone(name):
                for n, p in D.named_parameters() if "weight" in n)
 
 
-@pytest.mark.parametrize("name", PENALTIES)
+@pytest.mark.parametrize("name", sorted(PENALTIES.keys() - {"none"}))
 def test_a_flat_critic_has_finite_gradients(name):
     D = Linear(torch.zeros(12))
     penalty = PENALTIES[name](D, *pictures())

@@ -17,7 +17,7 @@ from ganlib.config import Config
 from ganlib.errors import GanlibError
 from ganlib.models.sampling import generate, latents, sample
 from ganlib.models.store import load_generator
-from ganlib.training.loop import _due, pick_device, train
+from ganlib.training.loop import train
 from ganlib.training.losses import LOSSES
 from ganlib.training.states import state_files
 
@@ -105,10 +105,12 @@ SCRIPT = """
 """
 
 
-def start(pack, run, images, checkpoint_minutes=0.005):
-    script = SCRIPT.format(tests=str(Path(__file__).parents[1]), images=images, every=checkpoint_minutes, pack=str(pack.path), run=str(run))
-    return subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+def start(pack, run, images, checkpoint_minutes=0.005, stdout=subprocess.PIPE, before=None):
+    script = SCRIPT.format(tests=str(Path(__file__).parents[1]), images=images, every=checkpoint_minutes,
+                           pack=str(pack.path), run=str(run))
+    return subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=stdout,
+                            stderr=subprocess.STDOUT, text=True, preexec_fn=before,
+                            env=os.environ | {"OMP_NUM_THREADS": "1"})
 
 
 def wait_for_checkpoint(run, process):
@@ -144,7 +146,7 @@ def test_killed_and_resumed_equals_never_killed(pack, tmp_path):
         if (tmp_path / "killed" / "samples" / f"{at + 16:09d}.png").exists() else True
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupt_stops_cleanly_with_a_checkpoint(pack, tmp_path, number):
     run = tmp_path / "run"
     process = start(pack, run, 10**9)
@@ -202,32 +204,18 @@ def test_two_trainings_in_one_folder(pack, tmp_path):
     assert again.tried
 
 
-def test_nan_weights_stop_the_run_before_anything_is_saved(pack, tmp_path, monkeypatch):
+def test_no_space_for_the_log_is_one_error(pack, tmp_path, monkeypatch):
     run = tmp_path / "run"
     train(tiny(images=64), pack, run, progress=False)
-    good = (run / "generator.safetensors").read_bytes()
-    monkeypatch.setattr("ganlib.training.loop.not_finite", lambda tensors: "layers.0.weight")
-    with pytest.raises(GanlibError, match="layers.0.weight.*last good checkpoint is state-000000064.*Lower lr_g"):
-        train(tiny(images=160), pack, run, progress=False)
-    assert (run / "generator.safetensors").read_bytes() == good
 
+    def full(*_):
+        raise OSError(28, "No space left on device")
 
-def test_no_space_for_samples_or_log_is_one_error(pack, tmp_path, monkeypatch):
-    run = tmp_path / "run"
-    train(tiny(images=64), pack, run, progress=False)
-    monkeypatch.setattr("ganlib.training.loop.open", lambda *a: (_ for _ in ()).throw(OSError(28, "No space left on device")),
-                        raising=False)
+    monkeypatch.setattr("ganlib.training.runs.append_text", full)
     with pytest.raises(GanlibError, match="No space left.*last checkpoint"):
         train(tiny(images=160), pack, run, progress=False)
     monkeypatch.undo()
     assert train(tiny(images=160), pack, run, progress=False).images == 160
-
-
-def test_signatures_are_ready_for_labels():
-    from ganlib.models.build import build_networks
-    G, D = build_networks(tiny())
-    labels = torch.zeros(2, 1, dtype=torch.long)
-    assert D(G(torch.randn(2, 8), labels), labels).shape == (2,)
 
 
 def test_the_signal_handlers_are_given_back(pack, tmp_path):
@@ -254,6 +242,103 @@ def test_another_recipe_is_refused_and_the_difference_told(pack, tmp_path):
     assert {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()} == before
 
 
+def test_a_start_that_failed_does_not_bind_the_folder(pack, tmp_path, monkeypatch):
+    """Too large a batch; then the mended call. What the first one left is gone."""
+    def full(*_, **__):
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory: you tried "
+                           "to allocate 8589934592 bytes.")
+
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr("ganlib.models.dcgan.DCGANDiscriminator.forward", full)
+        with pytest.raises(GanlibError, match=r"^Out of memory\. Lower batch \(now 16\).*width \(4\)"):
+            train(tiny(), pack, run, progress=False)
+    result = train(tiny(batch=8, width=8), pack, run, progress=False)
+    assert result.images == 160 and Config.load(run / "config.json").batch == 8
+    assert len([r for r in records(run) if r.get("event") == "start"]) == 1
+
+
+def test_a_run_with_a_state_stays_bound_after_a_failed_resume(pack, tmp_path, monkeypatch):
+    run = train(tiny(images=32), pack, tmp_path / "run", progress=False).path
+    with monkeypatch.context() as patch:
+        patch.setattr("ganlib.models.dcgan.DCGANDiscriminator.forward", lambda *_: [0] * 10**18)
+        with pytest.raises(GanlibError, match="Out of memory"):
+            train(tiny(), pack, run, progress=False)
+    with pytest.raises(GanlibError, match="another recipe"):
+        train(tiny(batch=8), pack, run, progress=False)
+    assert train(tiny(), pack, run, progress=False).images == 160
+
+
+def test_other_pictures_are_told_in_words(pack, tmp_path):
+    run = train(tiny(images=32), pack, tmp_path / "run", progress=False).path
+    other = make_pack(tmp_path / "cats", 40, seed=9)
+    with pytest.raises(GanlibError) as error:
+        train(tiny(images=64), other, run, progress=False)
+    words = str(error.value)
+    assert "other pictures" in words and "pack" in words and "cats" in words
+    assert pack.hash not in words and other.hash not in words
+
+
+def test_a_closed_terminal_does_not_cost_the_checkpoint(pack, tmp_path):
+    """Its output goes nowhere, then SIGHUP comes."""
+    run = tmp_path / "run"
+    reader, writer = os.openpty()
+    process = start(pack, run, 10**9, stdout=writer)
+    os.close(writer)
+    wait_for_checkpoint(run, process)
+    os.close(reader)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGHUP)
+    process.wait(timeout=60)
+    last = records(run)[-1]
+    assert last["event"] == "stop" and last["reason"] == "interrupt"
+    assert state_files(run)[0].name == f"state-{last['images']:09d}.safetensors"
+
+
+def test_nohup_goes_on_without_its_terminal(pack, tmp_path):
+    run = tmp_path / "run"
+    process = start(pack, run, 10**9, before=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    wait_for_checkpoint(run, process)
+    process.send_signal(signal.SIGHUP)
+    time.sleep(0.5)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert records(run)[-1]["reason"] == "interrupt"
+
+
+def test_sleep_is_not_counted_as_training(pack, tmp_path):
+    run = tmp_path / "run"
+
+    def sleep_once(process):
+        wait_for_checkpoint(run, process)
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(7)
+        process.send_signal(signal.SIGCONT)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+
+    begun = time.monotonic()
+    sleep_once(start(pack, run, 10**9))
+    counted = records(run)[-1]["train_seconds"]
+    assert counted < time.monotonic() - begun - 6.5
+
+
+def test_the_number_of_threads_is_chosen_and_logged(pack, tmp_path):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        run = train(tiny(images=800, threads="auto"), pack, tmp_path / "auto", progress=False).path
+        assert torch.get_num_threads() == 2
+        choices = [r for r in records(run) if r.get("event") == "threads"]
+        assert choices and choices[0]["threads"] in (1, 2) and set(choices[0]["images_per_second"]) == {"1", "2"}
+        run = train(tiny(images=32, threads=1), pack, tmp_path / "one", progress=False).path
+        assert not [r for r in records(run) if r.get("event") == "threads"]
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_bad_input(pack, tmp_path):
     with pytest.raises(GanlibError, match="no budget"):
         train(tiny(images=0), pack, tmp_path / "run")
@@ -270,6 +355,16 @@ def test_bad_input(pack, tmp_path):
     (tmp_path / "thesis" / "text").write_text("x")
     with pytest.raises(GanlibError, match="is not a run"):
         train(tiny(), pack, tmp_path / "thesis")
+
+
+def test_weights_that_are_not_finite_are_never_saved(pack, tmp_path):
+    config = tiny(optimizer="sgd", lr_d=1e30, lr_g=1e30, checkpoint_minutes=0)
+    with pytest.raises(GanlibError, match="is NaN or infinite at .* There is no checkpoint yet. Lower lr_g"):
+        train(config, pack, tmp_path / "run", progress=False)
+    left = [p.name for p in (tmp_path / "run").rglob("*") if p.suffix == ".safetensors"]
+    assert not left
+    # and the mended recipe may have the folder
+    assert train(tiny(images=32), pack, tmp_path / "run", progress=False).images == 32
 
 
 def test_losses_that_are_not_finite_stop_the_run(pack, tmp_path, monkeypatch):
@@ -300,38 +395,6 @@ def test_a_full_disk_stops_with_one_error_and_the_last_state(pack, tmp_path, mon
     assert train(tiny(images=160), pack, run, progress=False).images == 160
 
 
-def test_ema_is_the_average_of_the_weights(pack, tmp_path):
-    # with no averaging the averaged generator is the raw one; with a long half-life it lags behind
-    train(tiny(ema_kimg=0), pack, tmp_path / "raw", progress=False)
-    s = states(tmp_path / "raw")
-    assert torch.equal(s["ema.to_rgb.weight"], s["g.to_rgb.weight"])
-    train(tiny(ema_kimg=100, ema_rampup=100), pack, tmp_path / "long", progress=False)
-    s = states(tmp_path / "long")
-    assert not torch.equal(s["ema.to_rgb.weight"], s["g.to_rgb.weight"])
-
-
-def test_ema_formula(pack, tmp_path):
-    config = tiny(images=48, log_images=1, ema_kimg=0.05, ema_rampup=100)
-    run = tmp_path / "run"
-    from ganlib.models.build import build_networks
-    average = build_networks(config)[0].to_rgb.weight.detach().clone()
-    for images in (16, 32, 48):
-        train(config.replace(images=images), pack, run, progress=False)
-        average = average.lerp(states(run)["g.to_rgb.weight"], 1 - 0.5 ** (16 / 50))
-    assert torch.allclose(states(run)["ema.to_rgb.weight"], average, atol=1e-7)
-
-
-def test_batch_norm_of_the_averaged_generator_is_estimated_anew(pack, tmp_path):
-    run = train(tiny(), pack, tmp_path / "run", progress=False).path
-    G = load_generator(run).G
-    norm, inputs = G.layers[0][1], []
-    norm.register_forward_pre_hook(lambda m, x: inputs.append(x[0]))
-    generate(G, latents(1024, 8, tiny().seed + 1))
-    x = torch.cat(inputs)
-    assert torch.allclose(norm.running_mean, x.mean((0, 2, 3)), atol=1e-4)
-    assert torch.allclose(norm.running_var, x.var((0, 2, 3)), rtol=0.05)
-
-
 def test_order_of_the_updates_is_part_of_the_recipe(pack, tmp_path):
     for first in ("g", "d"):
         train(tiny(first=first, images=64), pack, tmp_path / first, progress=False)
@@ -359,25 +422,3 @@ def test_sampling_is_the_same_for_every_batch_size_and_n(pack, tmp_path):
     assert not torch.equal(latents(3, 8, 5), latents(3, 8, 6))
     a, b = generate(G, latents(70, 8), batch=64), generate(G, latents(70, 8), batch=7)
     assert np.abs(a.astype(int) - b).max() <= 1
-
-
-def test_due_moments():
-    share = np.linspace(0, 1, 10_001)
-    due = [i for i in range(1, len(share)) if _due(share[i - 1], share[i], 10)]
-    assert len(due) == 10 and due[-1] == 10_000
-    assert np.allclose(share[due], [(k / 10) ** 2 for k in range(1, 11)], atol=2e-4)
-
-
-def test_device_and_precision(monkeypatch):
-    assert pick_device("cpu", "fp32") == (torch.device("cpu"), torch.float32)
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
-    assert pick_device("cpu")[1] == torch.bfloat16
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    assert pick_device("cpu")[1] == torch.float32
-    # GPUs are decided by compute capability: a T4 (7.5) says that it supports bf16 and only emulates it
-    monkeypatch.setattr(torch, "empty", lambda *a, **k: None)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *a: True)
-    for capability, dtype in (((7, 5), torch.float16), ((8, 0), torch.bfloat16), ((9, 0), torch.bfloat16)):
-        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *a, c=capability: c)
-        assert pick_device("cuda")[1] == dtype

@@ -1,0 +1,132 @@
+"""How far a run is, how long it may go on, what is due, and what can stop it."""
+import contextlib
+import math
+import signal
+import statistics
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+
+SLEEP_SECONDS = 5.0  # a step that takes longer than this,
+SLEEP_FACTOR = 10  # ... and so many times as long as those before, slept
+
+
+@dataclass
+class State:
+    """How far a run is, over all its legs."""
+
+    images: int = 0  # seen
+    seconds: float = 0.0  # of training
+
+
+class Clock:
+    """Seconds of training: of steps alone, not of pictures, states, or a machine that slept."""
+
+    def __init__(self):
+        self.last = time.perf_counter()
+        self.steps = deque(maxlen=32)  # seconds of the newest steps
+
+    def restart(self):
+        """What was done since the last tick is not training."""
+        self.last = time.perf_counter()
+
+    def tick(self):
+        """(seconds since the last tick, seconds of these that were slept)."""
+        now = time.perf_counter()
+        seconds, self.last = now - self.last, now
+        usual = statistics.median(self.steps) if self.steps else seconds
+        self.steps.append(seconds)
+        if seconds > SLEEP_SECONDS and seconds > SLEEP_FACTOR * usual:
+            return usual, seconds - usual
+        return seconds, 0.0
+
+
+@dataclass(frozen=True)
+class Due:
+    """What is to be done after a step."""
+
+    log: bool = False  # a record
+    frame: bool = False  # a sample grid
+    snapshot: bool = False  # a saved generator
+    state: bool = False  # something to resume from
+    stop: bool = False
+
+    def __bool__(self):
+        return self.log or self.frame or self.snapshot or self.state or self.stop
+
+
+class Agenda:
+    """When records, pictures, generators and states are due, and when the budget is spent."""
+
+    def __init__(self, config, state):
+        self.config = config
+        self.reached = self.share(state)
+        self.logged = state.images  # at the last record
+        self.saved = state.seconds  # at the last state
+
+    def share(self, state):
+        """The part of the budget that is used up, by whichever limit is nearer."""
+        of_images = state.images / self.config.images if self.config.images else 0
+        of_time = state.seconds / (60 * self.config.minutes) if self.config.minutes else 0
+        return max(of_images, of_time)
+
+    def seconds_left(self, state, rate):
+        """Seconds until the budget is spent, at so many images per second."""
+        left = math.inf
+        if self.config.images:
+            left = (self.config.images - state.images) / max(rate, 1e-9)
+        if self.config.minutes:
+            left = min(left, 60 * self.config.minutes - state.seconds)
+        return max(0.0, left)
+
+    def is_log_due(self, images):
+        return images // self.config.log_images > self.logged // self.config.log_images
+
+    def due(self, state, interrupted):
+        """What is Due after a step."""
+        before, self.reached = self.reached, self.share(state)
+        stop = self.reached >= 1 or interrupted
+        due = Due(
+            log=self.is_log_due(state.images),
+            frame=passed(before, self.reached, self.config.frames),
+            snapshot=passed(before, self.reached, self.config.generators),
+            state=stop or state.seconds - self.saved >= 60 * self.config.checkpoint_minutes,
+            stop=stop,
+        )
+        if due:
+            self.logged = state.images
+        if due.state:
+            self.saved = state.seconds
+        return due
+
+
+def passed(before, now, times):
+    """Whether one of `times` moments was passed; the k-th is at (k / times)^2 of the budget."""
+    return math.floor(times * min(before, 1) ** 0.5) < math.floor(times * min(now, 1) ** 0.5)
+
+
+@contextlib.contextmanager
+def interruptible():
+    """Signals set an event instead of breaking a step in two; a second Ctrl-C breaks it.
+
+    SIGINT (Ctrl-C, a notebook's stop button), SIGTERM, and SIGHUP (a closed terminal), but for one that the
+    process was told to ignore, as by nohup. Outside the main thread nothing is caught.
+    """
+    event, before = threading.Event(), {}
+
+    def handle(number, frame):
+        if event.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        event.set()
+
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)  # Windows has no SIGHUP
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, handle)
+    try:
+        yield event
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)

@@ -1,0 +1,60 @@
+"""On what, and how precisely, a run is computed."""
+import torch
+
+from ..errors import GanlibError
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def pick_device(name="auto", precision="auto"):
+    """(device, dtype of the forward passes) for the hardware at hand.
+
+    bf16 where it is native (GPUs of compute capability 8.0 and up, CPUs with AVX512-BF16 or AMX), fp16
+    on older GPUs (a T4 only emulates bf16), else fp32. Raises GanlibError for a device that is not there.
+    """
+    device = _device(name)
+    if precision == "auto":
+        precision = _native_precision(device)
+    if precision == "fp16" and device.type == "cpu":
+        raise GanlibError("precision='fp16' needs a GPU: use 'bf16' or 'fp32' on a CPU.")
+    return device, DTYPES[precision]
+
+
+def describe(device):
+    """The device in words, as the log has it."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def global_generator(device):
+    """torch's own random generator of a device: what its layers draw from, dropout among them."""
+    if device.type == "cuda":
+        return torch.cuda.default_generators[device.index or 0]
+    if device.type == "mps":
+        return torch.mps._get_default_mps_generator()
+    return torch.default_generator
+
+
+def _device(name):
+    if name == "auto" and torch.cuda.is_available():
+        name = "cuda"
+    elif name == "auto":
+        name = "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        if device.type not in ("cpu", "cuda", "mps"):
+            raise RuntimeError("expected auto, cpu, cuda or mps")
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise GanlibError(f"device={name!r} cannot be used here ({reason}).") from error
+    return device
+
+
+def _native_precision(device):
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.get_device_capability(device)[0] >= 8 else "fp16"
+    if device.type == "cpu":
+        for instructions in ("avx512_bf16", "amx_tile"):
+            if getattr(torch.cpu, f"_is_{instructions}_supported", bool)():
+                return "bf16"
+    return "fp32"

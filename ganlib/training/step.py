@@ -1,0 +1,201 @@
+"""One update of D and one of G, as the papers have it.
+
+Nothing here knows a file, a clock, a budget or a progress bar, and nothing is drawn here: real images, labels
+and z come in, and so does `dice`, the torch.Generator of everything else that is random. (Dropout is the one
+layer that draws by itself, from torch's global generator.) The host never waits for the device, but where a
+gate has to read a loss.
+"""
+import copy
+from dataclasses import dataclass, field
+
+import torch
+from torch.nn.functional import avg_pool2d, interpolate
+from torch.nn.utils import get_total_norm
+
+from ..models.build import build_networks
+from .augment import augment
+from .losses import LOSSES, NEEDS_REAL, PENALTIES, SIGMOID, clip_weights, noisy_labels
+from .optimizers import build_optimizer
+from .schedule import ema_decay
+
+
+@dataclass
+class Told:
+    """What an update tells the log, as scalars on the device.
+
+    averaged: over all updates since the last record; newest: of the last update alone.
+    """
+
+    averaged: dict = field(default_factory=dict)
+    newest: dict = field(default_factory=dict)
+
+
+class Step:
+    """G, D, the averaged G, and their optimizers; calling it does one update.
+
+    config: a Config; device, dtype: as `pick_device` gives them.
+    """
+
+    def __init__(self, config, device, dtype):
+        self.config, self.device, self.dtype = config, device, dtype
+        G, D = build_networks(config)
+        self.G = G.to(device, memory_format=torch.channels_last).train()
+        self.D = D.to(device, memory_format=torch.channels_last).train()
+        self.G_ema = copy.deepcopy(self.G).requires_grad_(False)
+        self.networks = {"g": self.G, "d": self.D}
+        self.optimizers = {
+            "g": build_optimizer(config, self.G, config.lr_g),
+            "d": build_optimizer(config, self.D, config.lr_d),
+        }
+        self.scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
+        self.autocast = torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
+        self.loss_d, self.loss_g = LOSSES[config.loss]
+        self.penalty = PENALTIES[config.penalty]
+
+    def __call__(self, real, labels, z, at, dice, with_g=True, measure=False):
+        """One update of D, and one of G where with_g. Returns what they Told.
+
+        real: (B, 3, R, R) in [-1, 1]; labels: int64 (B, K), -1 where unknown; z: (B, z_dim) ~ N(0, 1), all on
+        the device. at: the Moment of the schedule. measure: also tell what costs time to find out.
+        """
+        told = Told()
+        self._set_schedule(at)
+        real = at_moment(real, at)
+        with self.autocast, torch.set_grad_enabled(with_g):
+            fake = self.G(z, labels, dice)
+        if with_g and self.config.first == "g":
+            self.update_g(real, fake, labels, at, dice, told, measure)
+        self.update_d(real, fake.detach(), labels, at, dice, told, measure)
+        if with_g and self.config.first == "d":
+            self.update_g(real, fake, labels, at, dice, told, measure)
+        return told
+
+    def update_g(self, real, fake, labels, at, dice, told, measure):
+        """G learns to have its pictures taken for real ones."""
+        config = self.config
+        self.D.requires_grad_(False)  # no gradients of D's weights are needed here
+        d_real = None
+        with self.autocast:
+            d_fake = self.D(self._seen(fake, at, dice), labels)
+            if config.loss in NEEDS_REAL:
+                d_real = self.D(self._seen(real, at, dice), labels)
+        loss = self.loss_g(d_fake, config.g_label, d_real)
+        told.averaged["loss_g"] = loss.detach()
+        if config.first == "d":  # the same pictures as before D's update
+            told.averaged["d_fake_g"] = self._answer(d_fake)
+        self._learn("g", loss, told, measure)
+        self.D.requires_grad_(True)
+
+    def update_d(self, real, fake, labels, at, dice, told, measure):
+        """D learns to tell real pictures from generated ones."""
+        config = self.config
+        real = self._seen(real, at, dice)
+        fake = self._seen(fake, at, dice)
+        with self.autocast:
+            d_real = self.D(real, labels)
+            d_fake = self.D(fake, labels)
+        loss = self.loss_d(d_real, d_fake, *self._targets(len(real), dice))
+        told.averaged["loss_d"] = loss.detach()
+        told.averaged["d_real"] = self._answer(d_real)
+        told.averaged["d_fake"] = self._answer(d_fake)
+        told.averaged["accuracy"] = (d_real > d_fake).float().mean()
+        if at.penalised:
+            penalty = self.penalty(self.D, real, fake, dice)
+            told.averaged["penalty"] = penalty.detach()
+            loss = loss + config.penalty_weight * config.penalty_every * penalty
+        self._learn("d", loss, told, measure)
+        if config.clip:
+            clip_weights(self.D, config.clip)
+        if measure and config.first == "g":
+            told.newest["d_fake_g"] = self._answer_now(fake, labels)
+
+    @torch.no_grad()
+    def average(self, images, new):
+        """Move the averaged G towards G, after `new` more images of now `images` seen."""
+        weight = 1 - ema_decay(self.config, images, new)
+        torch._foreach_lerp_(list(self.G_ema.parameters()), list(self.G.parameters()), weight)
+
+    @torch.no_grad()
+    def averaged_generator(self, at, zs):
+        """The averaged G in eval mode, at the resolution of a Moment.
+
+        What depends on its weights (the statistics of batch norm, the mean of w) is estimated anew from the
+        batches of z (B, z_dim) in zs.
+        """
+        if self.config.grow:
+            self.G_ema.grow(at.resolution, at.fade)
+        with self.autocast:
+            self.G_ema.calibrate([z.to(self.device) for z in zs])
+        return self.G_ema.eval()
+
+    def _set_schedule(self, at):
+        """Resolution, fade and learning rates of a Moment."""
+        if self.config.grow:
+            self.G.grow(at.resolution, at.fade)
+            self.D.grow(at.resolution, at.fade)
+        self.optimizers["g"].param_groups[0]["lr"] = self.config.lr_g * at.rate
+        self.optimizers["d"].param_groups[0]["lr"] = self.config.lr_d * at.rate
+
+    def _seen(self, x, at, dice):
+        """Pictures as D sees them: with instance noise, and augmented."""
+        if self.config.instance_noise:
+            x = x + at.noise * torch.empty_like(x).normal_(generator=dice)
+        return augment(x, self.config.augment, dice)
+
+    def _targets(self, n, dice):
+        """D's labels for real and for generated images: numbers, or n noisy ones each."""
+        labels = self.config.real_label, self.config.fake_label
+        if not self.config.label_noise:
+            return labels
+        return [noisy_labels(label, n, self.config.label_noise, self.device, dice) for label in labels]
+
+    def _answer(self, logits):
+        """The mean of D(x): a probability where the loss is of that kind, else a score."""
+        logits = logits.detach()
+        return (logits.sigmoid() if self.config.loss in SIGMOID else logits).mean()
+
+    def _answer_now(self, fake, labels):
+        """D(G(z)) of the same pictures after D's update; D's statistics stay as they were."""
+        buffers = [buffer.clone() for buffer in self.D.buffers()]
+        with torch.no_grad(), self.autocast:
+            answer = self._answer(self.D(fake, labels))
+        for buffer, before in zip(self.D.buffers(), buffers, strict=True):
+            buffer.copy_(before)
+        return answer
+
+    def _gate_is_open(self, name, loss, told):
+        """Whether a network may learn from this loss. Only here does the host wait for the device."""
+        gate = {"g": self.config.g_gate, "d": self.config.d_gate}[name]
+        if not gate:
+            return True
+        value = loss.item()
+        is_open = value > gate if name == "g" else value >= gate
+        told.averaged[f"skipped_{name}"] = float(not is_open)
+        return is_open
+
+    def _learn(self, name, loss, told, measure):
+        """One step of a network's optimizer, unless its gate is closed."""
+        if not self._gate_is_open(name, loss, told):
+            return
+        optimizer = self.optimizers[name]
+        optimizer.zero_grad()
+        self.scaler.scale(loss).backward()
+        if measure:
+            self.scaler.unscale_(optimizer)
+            gradients = [p.grad for p in self.networks[name].parameters() if p.grad is not None]
+            told.newest[f"grad_{name}"] = get_total_norm(gradients)
+        self.scaler.step(optimizer)
+        self.scaler.update()
+
+
+def at_moment(x, at):
+    """Real images (B, 3, R, R) at the resolution of a Moment, faded in as the networks' pictures are.
+
+    Karras et al. 2017, https://arxiv.org/abs/1710.10196, sec. 3.
+    """
+    if x.shape[-1] > at.resolution:
+        x = avg_pool2d(x, x.shape[-1] // at.resolution)
+    if at.fade < 1:
+        coarse = interpolate(avg_pool2d(x, 2), scale_factor=2)
+        x = coarse.lerp(x, at.fade)
+    return x
