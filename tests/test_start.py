@@ -1,30 +1,72 @@
+import os
+import shutil
+import zipfile
+
 import numpy as np
 import pytest
-from helpers import make_pack
+from helpers import make_pack, tiny
 from PIL import Image
 
 from ganlib.data.cleaning import clean
+from ganlib.data.packs import load_pack, pack, read_review, write_review
+from ganlib.data.sources import fetch
 from ganlib.errors import GanlibError
 from ganlib.files import kept_dir
 from ganlib.presets import Profile
-from ganlib.start import (
-    get_pack,
-    keep_pack,
-    mount_drive,
-    pack_dir,
-    pick_source,
-    run_dir,
-)
+from ganlib.start import get_pack, keep_pack, mount_drive, pack_dir, pick_source, run_dir, start
+from ganlib.training.loop import train
 
 CPU, SMOKE = Profile("cpu", "", 60), Profile("smoke", "", 8)
 
 
 @pytest.fixture(autouse=True)
 def nowhere(tmp_path, monkeypatch):
-    for name in ("GANLIB_FACES", "GANLIB_KEEP", "KAGGLE_API_TOKEN", "KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_CONFIG_DIR"):
+    for name in ("GANLIB_FACES", "GANLIB_KEEP", "GANLIB_PROFILE", "KAGGLE_API_TOKEN", "KAGGLE_USERNAME",
+                 "KAGGLE_KEY", "KAGGLE_CONFIG_DIR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("GANLIB_DATA", str(tmp_path / "data"))
+
+
+def quickly(folder, size):
+    return clean(folder, size=size, faces="off", progress=False)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Cleaning without a face detector: pictures of noise are good."""
+    monkeypatch.setattr("ganlib.start.clean", quickly)
+
+
+def draw(folder, numbers):
+    """Pictures of noise, each a function of its number."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in numbers:
+        pixels = np.random.default_rng(i).integers(0, 256, (40, 40, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i:03d}.png")
+    return folder
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch, quick):
+    """A folder of six pictures that GANLIB_FACES names."""
+    monkeypatch.setenv("GANLIB_FACES", str(tmp_path / "mine"))
+    return draw(tmp_path / "mine", range(6))
+
+
+@pytest.fixture
+def drive(tmp_path, monkeypatch):
+    """A folder that outlives the session."""
+    monkeypatch.setenv("GANLIB_KEEP", str(tmp_path / "drive"))
+    return tmp_path / "drive"
+
+
+def pack_now():
+    """What the first data cell of a notebook gets."""
+    return get_pack(pick_source(CPU), CPU, 32)
+
+
+# -- which data
 
 
 def test_drawn_faces_without_anything_else():
@@ -58,39 +100,315 @@ def test_kaggle_only_on_the_users_word(monkeypatch, tmp_path):
     assert pick_source(CPU, use_kaggle=True).source == "kaggle:soumikrakshit/anime-faces"
 
 
-def test_get_pack_makes_it_once(monkeypatch, tmp_path):
-    from ganlib.data.synthetic import face
-    (tmp_path / "faces").mkdir()
-    for i in range(6):
-        Image.fromarray(face(i, size=48)[0]).save(tmp_path / "faces" / f"{i}.png")
-    monkeypatch.setenv("GANLIB_FACES", str(tmp_path / "faces"))
-    monkeypatch.setattr("ganlib.start.clean", lambda folder, size: clean(
-        folder, size=size, faces="off", progress=False))
-    source = pick_source(CPU)
-    p = get_pack(source, CPU, 32)
-    assert p.path == tmp_path / "data" / "packs" / f"{source.name}-32" and len(p) == 6 and p.size == 32
+def test_kaggle_sets_and_versions_have_packs_of_their_own(monkeypatch):
+    names = ["synthetic", "kaggle:first/faces", "kaggle:second/faces", "kaggle:first/faces/2",
+             "kaggle:first-faces/2", "kaggle:first/faces-2"]
+    folders = set()
+    for name in names:
+        monkeypatch.setenv("GANLIB_FACES", name)
+        folders.add(pack_dir(pick_source(CPU), 32))
+    assert len(folders) == len(names)
+    monkeypatch.setenv("GANLIB_FACES", "Kaggle:First/Faces")
+    assert pack_dir(pick_source(CPU), 32) in folders
+
+
+# -- its pack
+
+
+def test_get_pack_makes_it_once(mine, tmp_path, monkeypatch):
+    p = pack_now()
+    assert p.path.parent == tmp_path / "data" / "packs" and p.path.name.startswith("mine-")
+    assert len(p) == p.files == 6 and p.size == 32 and p.source == str(mine)
     monkeypatch.setattr("ganlib.start.clean", lambda *a, **k: pytest.fail("made again"))
-    assert get_pack(source, CPU, 32).hash == p.hash
+    assert pack_now().hash == p.hash
+
+
+def test_a_pack_that_notebook_01_made_is_used(mine, monkeypatch):
+    """With settings of one's own, such as pictures that are padded."""
+    source = pick_source(CPU)
+    report = clean(fetch(source.source), size=32, fit="pad", faces="off", progress=False)
+    p = pack(report, pack_dir(source, 32))
+    monkeypatch.setattr("ganlib.start.clean", lambda *a, **k: pytest.fail("made again"))
+    assert pack_now().hash == p.hash
+
+
+def add(folder):
+    draw(folder / "more", range(6, 20))
+
+
+def remove(folder):
+    (folder / "000.png").unlink()
+
+
+def replace(folder):
+    draw(folder, [100])
+    (folder / "100.png").replace(folder / "000.png")
+
+
+def label(folder):
+    (folder / "labels.csv").write_text("file,hair\n000.png,red\n")
+
+
+@pytest.mark.parametrize("change, words", [
+    (add, "it was made from 6 files of {}, where there are 20 now"),
+    (remove, "it was made from 6 files of {}, where there are 5 now"),
+    (replace, "files in {} have changed since"),
+    (label, "files in {} have changed since"),
+])
+def test_a_folder_that_has_changed_gives_another_pack(mine, capsys, change, words):
+    before = pack_now()
+    change(mine)
+    after = pack_now()
+    assert capsys.readouterr().out == f"The pack {before.path.name} is made again: {words.format(mine)}.\n"
+    assert after.hash != before.hash and after.path == before.path
+    assert after.files == len(list(mine.rglob("*.png")))
+    assert pack_now().hash == after.hash and capsys.readouterr().out == ""
+
+
+def test_labels_that_were_changed_by_hand_are_taken_anew(mine):
+    label(mine)
+    assert pack_now().attributes == {"hair": ["red"]}
+    (mine / "labels.csv").write_text("file,hair\n000.png,sky\n")  # of the same size
+    assert pack_now().attributes == {"hair": ["sky"]}
+
+
+def test_a_linked_folder_that_has_grown(mine, tmp_path):
+    (mine / "linked").symlink_to(draw(tmp_path / "elsewhere", range(50, 52)))
+    assert pack_now().files == 8
+    draw(tmp_path / "elsewhere", [53])
+    assert pack_now().files == 9
+
+
+def test_files_that_were_only_touched_or_copied_are_the_same(mine, monkeypatch, tmp_path):
+    p = pack_now()
+    for path in mine.iterdir():
+        os.utime(path, (1, 1))
+    monkeypatch.setattr("ganlib.start.clean", lambda *a, **k: pytest.fail("made again"))
+    assert pack_now().hash == p.hash
+    (mine / ".DS_Store").write_text("hidden")
+    assert pack_now().hash == p.hash
+
+
+def test_a_source_that_is_gone_leaves_its_pack(mine):
+    p = pack_now()
+    shutil.rmtree(mine)
+    assert pack_now().hash == p.hash
+
+
+def test_what_was_taken_back_stays_so_when_a_folder_grows(mine):
+    shutil.copy(mine / "000.png", mine / "copy.png")
+    p = pack_now()
+    write_review(p.path, {"copy.png"})
+    add(mine)
+    assert len(pack_now()) == 21
+
+
+def test_an_archive_that_was_replaced_gives_another_pack(quick, monkeypatch, tmp_path):
+    archive = tmp_path / "faces.zip"
+    monkeypatch.setenv("GANLIB_FACES", str(archive))
+
+    def zipped(numbers):
+        with zipfile.ZipFile(archive, "w") as out:
+            for path in sorted(draw(tmp_path / str(numbers), numbers).iterdir()):
+                out.write(path, path.name)
+
+    zipped(range(3))
+    first = pack_now()
+    zipped(range(10, 15))
+    assert (len(first), len(pack_now())) == (3, 5)
+
+
+def test_drawn_faces_and_ones_own_under_one_name(quick, monkeypatch, tmp_path):
+    """A pack folder that holds a pack of something else, as after a move, is not taken for it."""
+    draw(tmp_path / "mine", range(6))
+    monkeypatch.setenv("GANLIB_FACES", str(tmp_path / "mine"))
+    p = pack(quickly(draw(tmp_path / "other", range(20, 24)), 32), pack_dir(pick_source(CPU), 32))
+    assert len(p) == 4 and len(pack_now()) == 6
+
+
+def test_labels_changed_in_what_fetch_unpacked(quick, monkeypatch, tmp_path):
+    with zipfile.ZipFile(tmp_path / "faces.zip", "w") as out:
+        for path in sorted(draw(tmp_path / "faces", range(3)).iterdir()):
+            out.write(path, path.name)
+    monkeypatch.setenv("GANLIB_FACES", str(tmp_path / "faces.zip"))
+    first = pack_now()
+    raw = tmp_path / "data" / "raw" / "faces"
+    label(raw)
+    assert pack_now().attributes == {"hair": ["red"]}
+    shutil.rmtree(raw)  # to save space
+    assert pack_now().attributes == {"hair": ["red"]} and first.attributes == {}
+
+
+def test_a_pack_of_before_that_is_used_where_its_files_are_as_many(mine, monkeypatch):
+    p = pack_now()
+    text = (p.path / "pack.json").read_text()
+    for key in "source", "identity", "listing", "contents":
+        text = text.replace(f'"{key}"', f'"old-{key}"')
+    (p.path / "pack.json").write_text(text)
+    with monkeypatch.context() as patch:
+        patch.setattr("ganlib.start.clean", lambda *a, **k: pytest.fail("made again"))
+        assert pack_now().hash == p.hash
+    add(mine)
+    assert len(pack_now()) == 20
 
 
 def test_a_pack_can_be_named_itself(monkeypatch, tmp_path):
-    p = make_pack(tmp_path / "mine", 8)
-    monkeypatch.setenv("GANLIB_FACES", str(p.path))
-    assert pack_dir(pick_source(CPU), 32) == p.path and get_pack(pick_source(CPU), CPU, 32).hash == p.hash
+    p = make_pack(tmp_path / "home" / "mine", 8)
+    for name in str(p.path), "~/mine":
+        monkeypatch.setenv("GANLIB_FACES", name)
+        assert pack_dir(pick_source(CPU), 32) == p.path and pack_now().hash == p.hash
 
 
-def test_a_kept_folder_outlives_the_session(monkeypatch, tmp_path):
-    assert kept_dir() is None and run_dir("x", CPU) == tmp_path / "data" / "runs" / "cpu" / "x"
-    monkeypatch.setenv("GANLIB_KEEP", str(tmp_path / "drive"))
-    assert run_dir("x", CPU) == tmp_path / "drive" / "runs" / "cpu" / "x"
+# -- the folder that outlives the session
+
+
+def test_a_kept_folder_outlives_the_session(drive, tmp_path):
     source = pick_source(CPU)
     p = keep_pack(make_pack(pack_dir(source, 32), 8))
     keep_pack(p)  # again, over what is there
-    import shutil
     shutil.rmtree(tmp_path / "data")  # the session's disk is gone
     again = get_pack(source, CPU, 32)
     assert again.hash == p.hash and again.path == p.path  # read from the local disk
     assert np.array_equal(again.images, p.images)
+
+
+def fails_on_the_drive(monkeypatch, drive):
+    """A full disk: every copy to the drive fails when half of it is written."""
+    copy = shutil.copyfile
+
+    def copyfile(source, target):
+        if drive in target.parents:
+            target.write_bytes(source.read_bytes()[:100])
+            raise OSError(28, "No space left on device")
+        return copy(source, target)
+
+    monkeypatch.setattr(shutil, "copyfile", copyfile)
+
+
+def test_a_full_drive_is_told_and_tried_again(mine, drive, monkeypatch):
+    with monkeypatch.context() as patch:
+        fails_on_the_drive(patch, drive)
+        for _ in range(2):
+            with pytest.warns(UserWarning, match="could not be copied to .*No space left.*tries again"):
+                p = pack_now()
+            assert len(p) == 6 and not list((drive / "packs").iterdir())
+    pack_now()  # there is room again
+    assert load_pack(drive / "packs" / p.path.name).hash == p.hash
+
+
+def test_a_full_drive_keeps_the_pack_that_is_on_it(mine, drive, monkeypatch):
+    old = pack_now()
+    add(mine)
+    with monkeypatch.context() as patch:
+        fails_on_the_drive(patch, drive)
+        with pytest.warns(UserWarning, match="could not be copied"):
+            new = pack_now()
+    assert load_pack(drive / "packs" / old.path.name).hash == old.hash != new.hash
+    assert [path.name for path in (drive / "packs").iterdir()] == [old.path.name]
+    pack_now()
+    assert load_pack(drive / "packs" / old.path.name).hash == new.hash
+
+
+@pytest.mark.parametrize("there", ["a file", "a file in its place"])
+def test_a_drive_that_is_no_folder(mine, drive, there):
+    if there == "a file":
+        drive.write_text("x")
+    else:
+        drive.mkdir()
+        (drive / "packs").write_text("x")
+    with pytest.warns(UserWarning, match="could not be copied"):
+        assert len(pack_now()) == 6
+
+
+def cut_short(kept):
+    (kept / "images.npy").write_bytes((kept / "images.npy").read_bytes()[:-10])
+
+
+def without_labels(kept):
+    (kept / "labels.npy").unlink()
+
+
+def without_end(kept):
+    (kept / "pack.json").unlink()
+
+
+def emptied(kept):
+    for path in kept.iterdir():
+        path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage, told", [(cut_short, True), (without_labels, True), (without_end, False),
+                                          (emptied, True)])
+def test_a_kept_pack_that_is_not_whole_is_made_again(mine, drive, tmp_path, recwarn, damage, told):
+    p = pack_now()
+    kept = drive / "packs" / p.path.name
+    damage(kept)
+    shutil.rmtree(tmp_path / "data")
+    again = pack_now()
+    assert again.hash == p.hash and load_pack(kept).hash == p.hash
+    assert told == any("cannot be used, and is made again" in str(warning.message) for warning in recwarn)
+
+
+def test_a_review_that_was_kept_with_a_damaged_pack_is_not_lost(mine, drive, tmp_path):
+    shutil.copy(mine / "000.png", mine / "copy.png")
+    p = pack_now()
+    write_review(p.path, {"copy.png"})
+    keep_pack(p)
+    cut_short(drive / "packs" / p.path.name)
+    shutil.rmtree(tmp_path / "data")
+    with pytest.warns(UserWarning, match="made again"):
+        assert len(pack_now()) == 7
+    assert read_review(drive / "packs" / p.path.name) == {"copy.png"}
+
+
+def test_a_swap_on_the_drive_that_was_cut_off_is_mended(mine, drive, tmp_path, monkeypatch):
+    p = pack_now()
+    kept = drive / "packs" / p.path.name
+    kept.rename(kept.with_name(f".{kept.name}.old"))
+    shutil.rmtree(tmp_path / "data")
+    monkeypatch.setattr("ganlib.start.clean", lambda *a, **k: pytest.fail("made again"))
+    assert pack_now().hash == p.hash
+
+
+# -- runs
+
+
+def test_a_runs_folder_carries_the_name_of_its_pack(tmp_path, monkeypatch):
+    a = make_pack(tmp_path / "a" / "faces", 8)
+    b = make_pack(tmp_path / "b" / "faces", 9)
+    folders = [run_dir("dcgan", CPU, p) for p in (a, b)]
+    assert folders[0] != folders[1]
+    for folder in folders:
+        assert folder.is_relative_to(tmp_path / "data" / "runs" / "cpu")
+        assert folder.name == "dcgan" and folder.parent.name.startswith("faces-")
+    assert kept_dir() is None and run_dir("x", CPU) == tmp_path / "data" / "runs" / "cpu" / "x"
+    monkeypatch.setenv("GANLIB_KEEP", str(tmp_path / "drive"))
+    assert run_dir("dcgan", CPU, a).is_relative_to(tmp_path / "drive" / "runs" / "cpu")
+
+
+def test_a_run_on_drawn_faces_does_not_block_ones_own(tmp_path):
+    for name in "synthetic-60-32", "mine-32":
+        p = make_pack(tmp_path / name, 16, seed=len(name))
+        run = train(tiny(images=16, frames=0), p, run_dir("dcgan", CPU, p), progress=False)
+        assert run.images == 16
+
+
+def test_a_run_of_before_that_is_found_where_it_is(tmp_path):
+    p = make_pack(tmp_path / "p", 16)
+    old = tmp_path / "data" / "runs" / "cpu" / "dcgan"
+    train(tiny(images=16, frames=0), p, old, progress=False)
+    assert run_dir("dcgan", CPU, p) == old
+    assert run_dir("dcgan", CPU, make_pack(tmp_path / "other", 16, seed=1)) != old
+
+
+def test_start_gives_all_that_a_training_needs(mine, monkeypatch):
+    monkeypatch.setenv("GANLIB_PROFILE", "demo")
+    begun = start("dcgan", 32, images=64, minutes=0)
+    assert begun.profile.name == "demo" and begun.source.source == str(mine)
+    assert begun.config.resolution == begun.pack.size == 32 and begun.config.images == 64
+    assert begun.run == run_dir("dcgan", begun.profile, begun.pack)
+    for words in ("set by GANLIB_PROFILE", "named by GANLIB_FACES", "6 images", str(begun.run)):
+        assert words in str(begun)
 
 
 def test_no_drive_outside_colab():
