@@ -17,7 +17,7 @@ from .archives import BadArchive, unpack
 from .folders import WAYS, image_files
 from .kaggle_client import download
 from .origins import MARKER, marker
-from .synthetic import draw_set
+from .synthetic_set import draw_set
 
 
 def fetch(source, dest=None, *, n=4000, size=64, progress=True):

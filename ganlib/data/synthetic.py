@@ -6,16 +6,16 @@ than asked for, then averaged down, so that one face is the same picture at ever
 Coordinates are face units: the origin lies between the eyes, x points right, y down, and 1 is the width of
 the picture. The chin is near y = 0.36, the top of the head near y = -0.42. Hair is made of locks: a lock is
 a Bezier curve (root, bend, tip) with a width, and is drawn in grey tones that a palette turns into hair.
+
+Two names go through all of it: `c` is the canvas, `t` has the traits of the face. An oval, a curve or a
+stroke is an array of points (n, 2).
 """
-import csv
-import os
 import random
-from functools import lru_cache
+from functools import cache, lru_cache
 from types import SimpleNamespace
 
 import numpy as np
-from PIL import Image, ImageChops, ImageDraw, ImageOps
-from tqdm.auto import tqdm
+from PIL import Image, ImageChops, ImageDraw
 
 from ..errors import GanlibError
 
@@ -32,7 +32,7 @@ _SKIN = (255, 240, 226), (255, 236, 218), (254, 231, 211), (255, 241, 235), (250
 _CLOTH = ((250, 250, 252), (70, 84, 150), (206, 66, 80), (84, 78, 94), (140, 190, 226), (244, 170, 196),
           (110, 166, 130), (246, 200, 96), (130, 100, 160))
 # Hair styles, in hundredths. Behind the face: locks of one side (root x, y, bend x, y, tip x, y, width).
-_BACK = {
+_BACK: dict[str, tuple[tuple[int, ...], ...]] = {
     "long": ((14, -28, 36, 5, 22, 90, 15), (18, -30, 45, -2, 34, 95, 15), (18, -32, 52, -16, 44, 90, 13)),
     "bob": ((14, -20, 44, 18, 13, 38, 13), (16, -28, 50, 12, 21, 39, 14), (18, -32, 52, -4, 30, 36, 13)),
     "short": ((14, -20, 38, 6, 17, 30, 11), (16, -28, 46, 0, 26, 24, 12), (18, -30, 46, -10, 40, 14, 11))}
@@ -54,13 +54,15 @@ def face(index, seed=0, size=64):
     The same (seed, index) is the same face at every size from 32 to 256 and in whatever order faces are
     drawn. Raises GanlibError for another size, and for an index or seed that is not an integer >= 0.
     """
-    for name, value, low, high in ("size", size, 32, 256), ("index", index, 0, 2**63), ("seed", seed, 0, 2**63):
-        if not isinstance(value, (int, np.integer)) or not low <= value <= high:
-            raise GanlibError(f"Cannot draw a face with {name}={value!r}: give an integer from {low} to {high}.")
-    t = _traits(random.Random(f"{seed}/{index}"))
+    _check("size", size, 32, 256)
+    _check("index", index, 0, 2**63)
+    _check("seed", seed, 0, 2**63)
+    t = _traits(_Dice(f"{seed}/{index}"))
     c = _Canvas(int(size), t)
-    c.put(*_hair(c, t, *_back_locks(t), depth=.35, tone=156, base_tone=78))
-    hair, hair_mask = _hair(c, t, *_front_locks(t), depth=1, tone=176, base_tone=172, shine=t.shine)
+    back, back_locks = _back_locks(t)
+    cap, front_locks = _front_locks(t)
+    c.put(*_hair(c, t, back, back_locks, depth=.35, tone=156, base_tone=78))
+    hair, hair_mask = _hair(c, t, cap, front_locks, depth=1, tone=176, base_tone=172, shine=t.shine)
     _draw_body(c, t)
     _draw_head(c, t, hair_mask)
     through = _draw_eyes(c, t)
@@ -71,52 +73,115 @@ def face(index, seed=0, size=64):
     return np.array(c.flush().reduce(c.times)), {"hair": t.hair, "eyes": t.eyes}
 
 
+def _check(name, value, low, high):
+    if not isinstance(value, int | np.integer) or not low <= value <= high:
+        raise GanlibError(f"Cannot draw a face with {name}={value!r}: give an integer from {low} to {high}.")
+
+
+class _Dice:
+    """Random draws that are the same for the same seed."""
+
+    def __init__(self, seed):
+        dice = random.Random(seed)  # noqa: S311 (pictures, no secrets)
+        self.between = dice.uniform
+        self.choice = dice.choice
+        self._triangular = dice.triangular
+        self._choices = dice.choices
+
+    def near_zero(self, sigma):
+        """Bounded, so that no face is extreme."""
+        return self._triangular(-2.4 * sigma, 2.4 * sigma)
+
+    def pick(self, **weights):
+        """One of the names, each as often as its weight says."""
+        return self._choices(tuple(weights), tuple(weights.values()))[0]
+
+    def jitter(self, rgb):
+        """A colour like this one: a little lighter or darker, and of another tint."""
+        light = self.near_zero(8)
+        tint = [self.near_zero(4), self.near_zero(4), self.near_zero(4)]
+        return np.clip(np.array(rgb) + light + tint, 0, 255)
+
+
 def _traits(dice):
-    """Everything that tells one face from another, and the dice `n` for the wobble of single locks."""
-    u, choice = dice.uniform, dice.choice
-    n = lambda sigma: dice.triangular(-2.4 * sigma, 2.4 * sigma)  # bounded, so that no face is extreme
-    pick = lambda **weights: dice.choices(tuple(weights), tuple(weights.values()))[0]
-    jitter = lambda rgb: np.clip(np.array(rgb) + n(8) + [n(4), n(4), n(4)], 0, 255)
-    t = SimpleNamespace(n=n, hair=choice(tuple(HAIR)), eyes=choice(tuple(EYES)))
-    t.hair_rgb, t.eye_rgb = jitter(HAIR[t.hair]), jitter(EYES[t.eyes])
-    t.skin, *t.cloths = np.array([choice(_SKIN[:4] * 4 + _SKIN), *(choice(_CLOTH) for _ in range(3))], float)
+    """Everything that tells one face from another, and the dice for the wobble of single locks.
+
+    A face is what the dice say in this order: a new trait goes to the end, or all faces change.
+    """
+    t = SimpleNamespace(dice=dice)
+    between, near_zero, choice, pick = dice.between, dice.near_zero, dice.choice, dice.pick
+    t.hair = choice(tuple(HAIR))
+    t.eyes = choice(tuple(EYES))
+    t.hair_rgb = dice.jitter(HAIR[t.hair])
+    t.eye_rgb = dice.jitter(EYES[t.eyes])
+    t.skin = np.array(choice(_SKIN[:4] * 4 + _SKIN), float)
+    t.cloths = [np.array(choice(_CLOTH), float) for _ in range(3)]  # of the dress, its trim, and the extra
     t.collar = pick(shirt=3, sailor=3, round=2, bare=1, choker=1)
-    t.ground = (u(185, 255), u(185, 255), u(185, 255)) if choice((0, 0, 1)) else _WHITE
-    t.tilt, t.yaw, t.x, t.y, t.scale = n(.08), n(.13), n(.012), n(.012), 1.07 + n(.025)
-    t.back, t.temples = pick(long=6, bob=4, short=3, tails=3, pony=2), choice((0, .16, .2, .24, .45, .5, .55))
-    t.fringe, t.side = pick(straight=3, spiky=4, cross=3, swept=4, parted=3, open=1.5), choice((-1, 1))
-    t.wave, t.phase, t.volume, t.shine = choice((0, 0, .01, .022)), u(0, 6.3), u(1.01, 1.10), int(u(14, 38))
-    t.wide, t.chin, t.jaw, t.blush = u(.96, 1.04), u(.335, .375), u(.92, 1.08), u(.15, .7)
-    t.eye_x, t.eye_w, t.eye_h, t.slant = u(.174, .188), u(.084, .096), u(.072, .096), n(.09)
-    t.open, t.gaze, t.lash, t.brow = choice((1, 1, 1, .85, .7)), n(.08), u(.7, 1.2), n(.014)
+    tinted = choice((0, 0, 1))
+    t.ground = (between(185, 255), between(185, 255), between(185, 255)) if tinted else _WHITE
+    t.tilt = near_zero(.08)
+    t.yaw = near_zero(.13)
+    t.x = near_zero(.012)
+    t.y = near_zero(.012)
+    t.scale = 1.07 + near_zero(.025)
+    t.back = pick(long=6, bob=4, short=3, tails=3, pony=2)
+    t.temples = choice((0, .16, .2, .24, .45, .5, .55))
+    t.fringe = pick(straight=3, spiky=4, cross=3, swept=4, parted=3, open=1.5)
+    t.side = choice((-1, 1))
+    t.wave = choice((0, 0, .01, .022))
+    t.phase = between(0, 6.3)
+    t.volume = between(1.01, 1.10)
+    t.shine = int(between(14, 38))
+    t.wide = between(.96, 1.04)
+    t.chin = between(.335, .375)
+    t.jaw = between(.92, 1.08)
+    t.blush = between(.15, .7)
+    t.eye_x = between(.174, .188)
+    t.eye_w = between(.084, .096)
+    t.eye_h = between(.072, .096)
+    t.slant = near_zero(.09)
+    t.open = choice((1, 1, 1, .85, .7))
+    t.gaze = near_zero(.08)
+    t.lash = between(.7, 1.2)
+    t.brow = near_zero(.014)
     t.mood = pick(smile=5, neutral=4, laugh=3, sad=.9, angry=.8, cat=.7, gasp=.8)
     t.closed = pick(neither=40, wink=2, both=1)
     t.extra = pick(none=11, bow=2, pins=1.5, flower=1, band=1.2, glasses=1.3, ears=1)
     if t.extra == "ears":  # make room above the head
-        t.scale, t.y = t.scale - .05, t.y + .03
+        t.scale -= .05
+        t.y += .03
     t.ink = _mix(t.hair_rgb * .3, (46, 28, 34), .6)
+    t.palette = _hair_palette(t)
+    return t
+
+
+def _hair_palette(t):
+    """256 colours, from the darkest lines of hair to its lights, as the bytes of a palette."""
     warm = np.clip((t.hair_rgb[0] - t.hair_rgb[2]) / 120, 0, 1)  # darkens towards red, others to blue
-    shade, light = _mix((.83, .80, .88), (.90, .77, .68), warm), .3 if t.hair == "black" else .55
+    shade = _mix((.83, .80, .88), (.90, .77, .68), warm)
+    light = .3 if t.hair == "black" else .55
     stops = [t.hair_rgb * f for f in (.8 * shade**5, shade**2.6, shade, 1)]
     stops += [_mix(t.hair_rgb, _WHITE, f) for f in (light, .6 + .4 * light)]
     palette = [np.interp(range(256), (0, 60, 130, 176, 225, 255), stop) for stop in np.transpose(stops)]
-    t.palette = np.stack(palette, 1).astype(np.uint8).tobytes()
-    return t
+    return np.stack(palette, 1).astype(np.uint8).tobytes()
 
 
 def _mix(a, b, amount):
     return np.multiply(a, 1 - amount) + np.multiply(b, amount)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _spline(n):
     """Weights (8n - 7, n) of a Catmull-Rom spline through n points, which is what Pillow's BICUBIC is."""
     points = Image.fromarray(np.eye(n, dtype=np.float32))
-    return np.array(points.resize((n, 8 * n - 7), Image.BICUBIC, (0, 7 / 16, n, n - 7 / 16)))
+    return np.array(points.resize((n, 8 * n - 7), Image.Resampling.BICUBIC, (0, 7 / 16, n, n - 7 / 16)))
 
-_S, _ANGLE = np.linspace(0, 1, 14), np.arange(28) * np.pi / 14
+
+_S = np.linspace(0, 1, 14)
+_ANGLE = np.arange(28) * np.pi / 14
 _BEZIER = np.stack([(1 - _S) ** 2, 2 * _S * (1 - _S), _S**2], 1)  # (14, 3)
-_LOCK, _BLUNT = 1.1 * (1 - _S) * (.4 + 2.6 * _S), np.interp(_S, (0, .3, .6, .9, 1), (.5, .85, 1, .95, .5))
+_LOCK = 1.1 * (1 - _S) * (.4 + 2.6 * _S)  # how a lock's width changes from root to tip
+_BLUNT = np.interp(_S, (0, .3, .6, .9, 1), (.5, .85, 1, .95, .5))
 _LENS = np.sin(np.linspace(0, np.pi, 7))[:, None] * .7
 _RING = np.stack([np.cos(_ANGLE), np.sin(_ANGLE)], 1)
 _FLIP = np.array((-1, 1, -1, 1, -1, 1, 1))  # mirrors the rows of _BACK
@@ -163,12 +228,16 @@ class _Canvas:
     def __init__(self, size, t):
         self.times = max(3, -(-192 // size))
         self.px = size * self.times
-        self.todo, self.turn, self.cos = [], np.sin(t.yaw), np.cos(t.yaw)
-        cos, sin = np.cos(t.tilt) * t.scale * self.px, np.sin(t.tilt) * t.scale * self.px
+        self.todo = []
+        self.turn = np.sin(t.yaw)
+        self.cos = np.cos(t.yaw)
+        cos = np.cos(t.tilt) * t.scale * self.px
+        sin = np.sin(t.tilt) * t.scale * self.px
         self.matrix = np.array([(cos, sin), (-sin, cos)])
         self.offset = np.array([.5 + t.x, .43 + t.y]) * self.px
         ground = Image.fromarray(np.linspace(_WHITE, t.ground, 32).astype(np.uint8)[:, None])
-        self.image = ground.resize((1, self.px), Image.BILINEAR).resize((self.px, self.px), Image.NEAREST)
+        column = ground.resize((1, self.px), Image.Resampling.BILINEAR)
+        self.image = column.resize((self.px, self.px), Image.Resampling.NEAREST)
 
     def at(self, points, depth=1):
         """Canvas pixels of face units, for points on a round head that is turned by the yaw."""
@@ -178,61 +247,81 @@ class _Canvas:
 
     def fill(self, points, rgb, depth=1.0, edge=None, width=0):
         """Queue a polygon, with a line of the colour `edge` around it; or a line where `width` is given."""
-        self.todo.append((points, tuple(map(int, rgb)), depth, width and max(1, round(width * self.px))))
+        pixels = max(1, round(width * self.px)) if width else 0
+        self.todo.append((points, tuple(map(int, rgb)), depth, pixels))
         if edge is not None:
             self.fill(np.concatenate([points, points[:1]]), edge, depth, width=.006)
 
     def flush(self):
         """Draw what is queued, by one transformation, and return the picture."""
-        if self.todo:
-            shapes, colours, depths, widths = zip(*self.todo)
-            sizes, draw, start = [len(points) for points in shapes], ImageDraw.Draw(self.image), 0
-            xy = self.at(np.concatenate(shapes), np.repeat(depths, sizes)).ravel().tolist()
-            for size, rgb, width in zip(sizes, colours, widths):
-                part, start = xy[start:start + 2 * size], start + 2 * size
-                draw.line(part, rgb, width) if width else draw.polygon(part, rgb)
-            self.todo.clear()
+        if not self.todo:
+            return self.image
+        shapes, colours, depths, widths = zip(*self.todo, strict=True)
+        sizes = [len(points) for points in shapes]
+        xy = self.at(np.concatenate(shapes), np.repeat(depths, sizes)).ravel().tolist()
+        draw = ImageDraw.Draw(self.image)
+        start = 0
+        for size, rgb, width in zip(sizes, colours, widths, strict=True):
+            part = xy[start:start + 2 * size]
+            start += 2 * size
+            if width:
+                draw.line(part, rgb, width)
+            else:
+                draw.polygon(part, rgb)
+        self.todo.clear()
         return self.image
 
     def mask(self, shapes, value=255):
-        mask = Image.new("L", self.image.size)
+        """A grey picture that is `value` within the shapes and 0 outside."""
+        found = Image.new("L", self.image.size)
+        draw = ImageDraw.Draw(found)
         for points in shapes:
-            ImageDraw.Draw(mask).polygon(self.at(points).ravel().tolist(), value)
-        return mask
+            draw.polygon(self.at(points).ravel().tolist(), value)
+        return found
 
     def put(self, paint, mask):
         """Paint a colour, or a picture of the canvas's size, where `mask` says."""
         box = mask.getbbox() or (0, 0, 1, 1)
-        self.flush().paste(paint if isinstance(paint, tuple) else paint.crop(box), box, mask.crop(box))
+        part = paint if isinstance(paint, tuple) else paint.crop(box)
+        self.flush().paste(part, box, mask.crop(box))
 
 
 def _locks(rows, t, profile=_LOCK):
     """Locks from rows (root, bend, tip, width): their middles and both edges, (3, locks, 14, 2)."""
     rows = rows * _FLIP if t.side < 0 else rows
-    wobble = np.reshape([t.n(.014) for _ in range(6 * len(rows))], (-1, 3, 2)) * ((.3,), (1,), (1,))
+    wobble = np.reshape([t.dice.near_zero(.014) for _ in range(6 * len(rows))], (-1, 3, 2))
+    wobble = wobble * ((.3,), (1,), (1,))  # roots hardly move
     curves = _BEZIER @ ((rows[:, :6].reshape(-1, 3, 2) + wobble) * (t.volume, 1))
     y = curves[..., 1]
     curves[..., 0] += t.wave * np.sin(15 * y + t.phase) * np.clip(4 * y + .6, 0, 1)
-    return np.stack([curves, *_edges(curves, rows[:, 6:] * [[1 + t.n(.12)] for _ in rows] * profile)])
+    widths = rows[:, 6:] * [[1 + t.dice.near_zero(.12)] for _ in rows] * profile
+    return np.stack([curves, *_edges(curves, widths)])
 
 
 def _back_locks(t):
     """The shape behind the head, and the locks at its sides."""
     low, out = {"long": (.75, .35), "bob": (.31, .35)}.get(t.back, (.22, .31))
     base = _both((0, -.405), (.2, -.355), (.32, -.21), (.352, -.03), (out, .5 * low), (out - .03, low))
-    rows = np.concatenate([_BACK[t.back], _BACK[t.back] * _FLIP])[:-3 if t.back == "pony" else None]
+    rows = np.concatenate([_BACK[t.back], _BACK[t.back] * _FLIP])
+    if t.back == "pony":
+        rows = rows[:-3]  # the tail of one side only
     return base * (t.volume, 1), _locks(rows / 100, t)
 
 
 def _front_locks(t):
     """The cap over the skull, and the locks at the temples and of the fringe."""
-    part, line, width, both, single = _FRINGE[t.fringe]
-    x, y = np.array([(s * x, y) for x, y in both for s in (-1, 1)] + [*single]).T / 100
-    part, line, width, root = part / 100, line / 100, np.full(len(x), width / 100), (part / 100 + x) / 2
-    tips = np.stack([root, root**2 - .39, 1.18 * x - .12 * part, .55 * y - .24, x, y, width], 1)
-    temple = ((.22, -.29, .37, .0, .245, t.temples, .09), (.24, -.27, .375, .05, .305, t.temples - .07, .08))
-    rows = np.concatenate([temple, temple * _FLIP, tips]) if t.temples else tips
-    blunt, part = (t.fringe == "straight") & (rows[:, 5:6] < -.05), part * t.side
+    *hundredths, both, single = _FRINGE[t.fringe]
+    part, line, width = np.array(hundredths) / 100
+    x, y = np.array([(side * x, y) for x, y in both for side in (-1, 1)] + [*single]).T / 100
+    root = (part + x) / 2
+    bend = 1.18 * x - .12 * part, .55 * y - .24
+    rows = np.stack([root, root**2 - .39, *bend, x, y, np.full(len(x), width)], 1)
+    if t.temples:
+        temple = np.array([(.22, -.29, .37, .0, .245, t.temples, .09),
+                           (.24, -.27, .375, .05, .305, t.temples - .07, .08)])
+        rows = np.concatenate([temple, temple * _FLIP, rows])
+    blunt = (t.fringe == "straight") & (rows[:, 5:6] < -.05)
+    part = part * t.side
     crown = _oval(0, -.03, .35 * t.volume, .41 * t.volume)[14:]
     middle = (part + .05, line + .03), (part, line), (part - .05, line + .03)
     hairline = _curve((.345, .0), (.28, -.15), *middle, (-.28, -.15), (-.345, .0))
@@ -245,13 +334,14 @@ def _light(px):
     y, x = np.mgrid[0:1:24j, 0:1:24j]
     light = 128 + 22 * np.exp(-((x - .42) / .3) ** 2 - ((y - .16) / .14) ** 2)
     light -= 36 * np.abs(x - .5) ** 1.5 + 26 * np.clip(y - .3, 0, 1)
-    return Image.fromarray(light.astype(np.uint8)).resize((px, px), Image.BICUBIC)
+    return Image.fromarray(light.astype(np.uint8)).resize((px, px), Image.Resampling.BICUBIC)
 
 
 def _hair(c, t, base, locks, depth, tone, base_tone, shine=0):
     """A picture of hair, and where it is: first its shape `base`, then one lock over the other."""
     tones = Image.new("L", c.image.size)
-    draw, thin = ImageDraw.Draw(tones), max(1, round(.006 * c.px))
+    draw = ImageDraw.Draw(tones)
+    thin = max(1, round(.006 * c.px))
     middle, left, right = c.at(locks, depth)
     is_left = (middle[:, 6, 0] < c.px / 2) == (left[:, 6, 0] < right[:, 6, 0])
     outer = np.where(is_left[:, None, None], left, right)  # the edge away from the middle: in the shade
@@ -259,11 +349,13 @@ def _hair(c, t, base, locks, depth, tone, base_tone, shine=0):
     outline = c.at(base, depth).ravel().tolist()
     draw.polygon(outline, base_tone)
     draw.line(outline + outline[:2], 32, thin)
-    parts = ((left, right), (outer[:, 3:], outer[:, 3:] * .4 + middle[:, 3:] * .6), (centre - half, centre + half),
-             (middle[:, 1:] * .7 + left[:, 1:] * .3, middle[:, 1:] * .8 + left[:, 1:] * .2),
-             (left[:, 4:], right[:, 4:]))
-    parts = [np.concatenate([one, other[:, ::-1]], 1).reshape(len(one), -1).tolist() for one, other in parts]
-    for k, (body, shade, glint, strand, line) in enumerate(zip(*parts)):
+    bodies = _closed(left, right)
+    shades = _closed(outer[:, 3:], outer[:, 3:] * .4 + middle[:, 3:] * .6)
+    glints = _closed(centre - half, centre + half)
+    strands = _closed(middle[:, 1:] * .7 + left[:, 1:] * .3, middle[:, 1:] * .8 + left[:, 1:] * .2)
+    lines = _closed(left[:, 4:], right[:, 4:])
+    for k, (body, shade, glint, strand, line) in enumerate(
+            zip(bodies, shades, glints, strands, lines, strict=True)):
         draw.polygon(body, tone + 7 * k % 13 - 6)
         draw.polygon(shade, tone - 38)
         if shine:
@@ -274,6 +366,11 @@ def _hair(c, t, base, locks, depth, tone, base_tone, shine=0):
     tones = ImageChops.add(tones, _light(c.px), 1, -128)
     tones.putpalette(t.palette)
     return tones.convert("RGB"), mask
+
+
+def _closed(edges, opposite):
+    """The outlines between two edges of every lock, each as a flat list of pixels."""
+    return np.concatenate([edges, opposite[:, ::-1]], 1).reshape(len(edges), -1).tolist()
 
 
 def _draw_body(c, t):
@@ -300,10 +397,12 @@ def _draw_body(c, t):
 
 def _draw_head(c, t, hair_mask):
     """Ears, face, blush, the shadow of the hair, nose and mouth."""
-    skin, red, jaw, chin, y = t.skin, t.skin * (.68, .36, .38), t.jaw, t.chin, t.chin - .105
-    for s in (-1, 1) if t.back in ("short", "tails", "pony") else ():
-        c.fill(_oval(s * .288, .05, .034, .062), skin, .9, skin * _LINE)
-        c.fill(_oval(s * .292, .055, .016, .038), skin * _SHADE, .9)
+    skin = t.skin
+    if t.back in ("short", "tails", "pony"):  # other hair covers the ears
+        for s in (-1, 1):
+            c.fill(_oval(s * .288, .05, .034, .062), skin, .9, skin * _LINE)
+            c.fill(_oval(s * .292, .055, .016, .038), skin * _SHADE, .9)
+    jaw, chin = t.jaw, t.chin
     half = np.array([(.29, -.2), (.296, -.03), (.288, .08), (.258 * jaw, .165), (.198 * jaw, chin - .12),
                      (.116 * jaw, chin - .053), (.04, chin - .009)]) * (t.wide, 1)
     outline = _curve(*half, (0, chin), *_mirror(half))
@@ -317,128 +416,162 @@ def _draw_head(c, t, hair_mask):
     shadow.paste(hair_mask, (round(.008 * c.px), round(.03 * c.px)))
     c.put(tuple(map(int, skin * _SHADE)), ImageChops.multiply(shadow, c.mask([head])))
     c.fill(outline, skin * _LINE, width=.006)
-    c.fill(_stroke(_curve((.002, .115), (.010, .138), (-.004, .148)), .010), skin * (.92, .75, .72), 1.12)
+    nose = _curve((.002, .115), (.010, .138), (-.004, .148))
+    c.fill(_stroke(nose, .010), skin * (.92, .75, .72), 1.12)
+    _draw_mouth(c, t)
+
+
+def _draw_mouth(c, t):
+    red = t.skin * (.68, .36, .38)
+    y = t.chin - .105
     if t.mood in ("laugh", "gasp"):
         w, h, dip = (.056, .052, .002) if t.mood == "laugh" else (.028, .042, -.022)
         lower = _curve((w, -.012), (w * .62, h * .62), (0, h), (-w * .62, h * .62), (-w, -.012))
         lips = np.concatenate([_curve((-w, -.012), (0, dip), (w, -.012)), lower]) + (0, y)
         c.fill(lips, (170, 60, 68), edge=red)
         c.fill(_oval(0, y + h * .72, w * .5, h * .25), (244, 138, 134))
+        return
+    if t.mood == "cat":
+        bend = -.012, .010, -.006
     else:
-        b = {"smile": .022, "neutral": .006, "sad": -.014, "angry": -.010}.get(t.mood, 0)
-        bend = (-.012, .010, -.006) if t.mood == "cat" else (-b * .6, b * .4, b * .55)
-        c.fill(_stroke(_curve(*zip((-.048, -.024, 0, .024, .048), bend + bend[1::-1])) + (0, y), .012), red)
-        c.fill(_stroke(_curve((-.022, y + .032), (0, y + .036), (.022, y + .032)), .009), skin * _SHADE)
+        b = {"smile": .022, "neutral": .006, "sad": -.014, "angry": -.010}[t.mood]
+        bend = -b * .6, b * .4, b * .55
+    corner, between, middle = bend
+    mouth = _curve((-.048, corner), (-.024, between), (0, middle), (.024, between), (.048, corner))
+    c.fill(_stroke(mouth + (0, y), .012), red)
+    c.fill(_stroke(_curve((-.022, y + .032), (0, y + .036), (.022, y + .032)), .009), t.skin * _SHADE)
 
 
 def _draw_eyes(c, t):
     """Eyes and brows; returns the polygons that show through hair."""
-    w, h, o, ink, eye = t.eye_w, t.eye_h, t.open, t.ink, t.eye_rgb
-    upper = _curve((-1.0, .26), (-.78, -.36 * o), (-.15, -.88 * o), (.55, -.72 * o), (1.0, .0))
-    lower = _curve((1.0, .0), (.84, .62), (.25, .94), (-.5, .86), (-1.0, .26))
-    crease = _curve((-.6, -.85 * o - .14), (0, -1.26 * o - .06), (.7, -.95 * o - .08))
-    glow = .03 if t.eyes == "black" else .07
-    tones = [eye * .3] + [_mix(eye * .35, eye, k / 4) for k in range(5)]
-    tones += [_mix(eye, _WHITE, glow * k) for k in range(1, 6)]
     openings, lids, lines = [], [], []
     before = c.flush()
     c.image = before.copy()
     for side in (-1, 1):
-        def p(points, matrix=np.array([(side * w, -w * t.slant), (0, h)]), middle=(side * t.eye_x, .012)):
-            return points @ matrix + middle  # from eye units, x outward, to face units
-
+        eye = _Eye(t, side)
         if t.closed == "both" or t.closed == "wink" and side == t.side:
-            lids.append(_stroke(p(_curve((-1, .45), (-.5, -.05), (.1, -.2), (.65, .05), (1.1, .55))), .026))
+            lids.append(eye.closed_lid())
             continue
-        x = t.gaze * side - .05
-        openings.append(p(np.concatenate([upper, lower])))
-        c.fill(p(_RING * 2), _CREAM)
-        c.fill(p(np.concatenate([upper, upper[::-1] + (0, .42)])), (196, 190, 210))
-        for part, rgb in zip([_oval(x, .02, .80, 1.08), *(_BANDS * (.73, .99) + (x, .02))], tones):
-            c.fill(p(part), rgb)
-        c.fill(p(_oval(x, .0, .30, .46)), eye * .22)
-        c.fill(p(_oval(x, .68, .32, .14)), _mix(eye, _WHITE, .5))
-        lash = np.array([(.7, -.5 * o), (1.34, -.34), (1, .15)])
-        lids += [_stroke(p(upper), .027 * t.lash, (.35, 1.2)), p(lash)]
-        lines += [(p(_oval(x - .28 * side, -.40, .24, .29)), _WHITE),
-                  (p(_oval(x + .28 * side, .42, .14, .16)), _WHITE),
-                  (_stroke(p(lower[3:24]), .009), _mix(ink, t.skin, .3)),
-                  (_stroke(p(crease), .008), t.skin * (.74, .52, .50))]
+        openings.append(eye.opening())
+        eye.draw_inside(c)
+        lids += eye.lids()
+        lines += eye.lines()
     inside, c.image = c.flush(), before
     c.put(inside, c.mask(openings))
-    moods = {"angry": (-.115, -.165), "sad": (-.175, -.135), "gasp": (-.17, -.175)}
-    inner, outer = moods.get(t.mood, (-.145, -.15))
-    brow = _curve((.085, inner - t.brow), (.16, (inner + outer) / 2 - .022), (.25, outer + t.brow + .015))
-    brows = [_stroke(brow * (side, 1), .015, (1, .15)) for side in (-1, 1)]
-    lines += [(lid, ink) for lid in lids] + [(brow, _mix(t.hair_rgb * .5, ink, .3)) for brow in brows]
+    brows = _brows(t)
+    lines += [(lid, t.ink) for lid in lids]
+    lines += [(brow, _mix(t.hair_rgb * .5, t.ink, .3)) for brow in brows]
     for part, rgb in lines:
         c.fill(part, rgb)
     return openings + lids + brows
 
 
+class _Eye:
+    """One eye. Its shapes are in eye units: x points outward, and 1 is half of its width and height."""
+
+    def __init__(self, t, side):
+        self.t = t
+        self.side = side
+        self.middle = side * t.eye_x, .012
+        self.matrix = np.array([(side * t.eye_w, -t.eye_w * t.slant), (0, t.eye_h)])
+        self.iris = t.gaze * side - .05  # its x
+        o = t.open
+        self.upper = _curve((-1.0, .26), (-.78, -.36 * o), (-.15, -.88 * o), (.55, -.72 * o), (1.0, .0))
+        self.lower = _curve((1.0, .0), (.84, .62), (.25, .94), (-.5, .86), (-1.0, .26))
+
+    def placed(self, points):
+        """Face units of eye units."""
+        return points @ self.matrix + self.middle
+
+    def opening(self):
+        return self.placed(np.concatenate([self.upper, self.lower]))
+
+    def closed_lid(self):
+        return _stroke(self.placed(_curve((-1, .45), (-.5, -.05), (.1, -.2), (.65, .05), (1.1, .55))), .026)
+
+    def lids(self):
+        """The upper lid and the lash at its end."""
+        lash = np.array([(.7, -.5 * self.t.open), (1.34, -.34), (1, .15)])
+        return [_stroke(self.placed(self.upper), .027 * self.t.lash, (.35, 1.2)), self.placed(lash)]
+
+    def draw_inside(self, c):
+        """White, the shadow of the lid, the iris in bands from dark to light, the pupil and a glow below."""
+        t, x = self.t, self.iris
+        c.fill(self.placed(_RING * 2), _CREAM)
+        c.fill(self.placed(np.concatenate([self.upper, self.upper[::-1] + (0, .42)])), (196, 190, 210))
+        glow = .03 if t.eyes == "black" else .07
+        tones = [t.eye_rgb * .3] + [_mix(t.eye_rgb * .35, t.eye_rgb, k / 4) for k in range(5)]
+        tones += [_mix(t.eye_rgb, _WHITE, glow * k) for k in range(1, 6)]
+        bands = [_oval(x, .02, .80, 1.08), *(_BANDS * (.73, .99) + (x, .02))]
+        for part, rgb in zip(bands, tones, strict=True):
+            c.fill(self.placed(part), rgb)
+        c.fill(self.placed(_oval(x, .0, .30, .46)), t.eye_rgb * .22)
+        c.fill(self.placed(_oval(x, .68, .32, .14)), _mix(t.eye_rgb, _WHITE, .5))
+
+    def lines(self):
+        """[(shape, colour), ...] of what lies over the eye: lights, the lower lid, the crease."""
+        t, x, side, o = self.t, self.iris, self.side, self.t.open
+        crease = _curve((-.6, -.85 * o - .14), (0, -1.26 * o - .06), (.7, -.95 * o - .08))
+        return [
+            (self.placed(_oval(x - .28 * side, -.40, .24, .29)), _WHITE),
+            (self.placed(_oval(x + .28 * side, .42, .14, .16)), _WHITE),
+            (_stroke(self.placed(self.lower[3:24]), .009), _mix(t.ink, t.skin, .3)),
+            (_stroke(self.placed(crease), .008), t.skin * (.74, .52, .50)),
+        ]
+
+
+def _brows(t):
+    inner, outer = {"angry": (-.115, -.165), "sad": (-.175, -.135), "gasp": (-.17, -.175)}.get(
+        t.mood, (-.145, -.15))
+    brow = _curve((.085, inner - t.brow), (.16, (inner + outer) / 2 - .022), (.25, outer + t.brow + .015))
+    return [_stroke(brow * (side, 1), .015, (1, .15)) for side in (-1, 1)]
+
+
 def _draw_extra(c, t):
-    s, rgb, hair = t.side, t.cloths[2], t.hair_rgb
-    dark = rgb * .62
-    if t.extra == "bow":
-        for way in (-1, 1):
-            loop = _curve((0, 0), (.06, -.075), (.13, -.06), (.125, .03), (.05, .035), (0, 0)) * (way, 1)
-            c.fill(loop + (s * .25, -.29), rgb, .8, dark)
-            c.fill(loop * (.6, .3) + (s * .25, -.29), dark, .8)
-        c.fill(_oval(s * .25, -.29, .026, .030), rgb, .8, dark)
-    elif t.extra == "pins":
-        for y in (-.21, -.165):
-            bar = _curve((.15, y + .01), (.20, y), (.25, y + .02)) * (s, 1)
-            c.fill(_stroke(bar, .026, (1, 1)), rgb, .8, dark)
-    elif t.extra == "flower":
-        for x, y in _RING[::6] * .042:
-            c.fill(_oval(s * .26 + x, y - .23, .034, .034), rgb, .8, dark)
-        c.fill(_oval(s * .26, -.23, .022, .022), (255, 226, 120), .8)
-    elif t.extra == "band":
-        arch = _oval(0, -.03, .345, .33)[15:28]
-        c.fill(_stroke(arch, .042, (1, 1)), rgb, .8, dark)
-        c.fill(_stroke(arch, .012), _mix(rgb, _WHITE, .5), .8)
+    """What is in or on the hair; glasses."""
+    draw = {"bow": _draw_bow, "pins": _draw_pins, "flower": _draw_flower, "band": _draw_band,
+            "glasses": _draw_glasses, "ears": _draw_cat_ears}.get(t.extra)
+    if draw:
+        draw(c, t, t.cloths[2], t.cloths[2] * .62)
+
+
+def _draw_bow(c, t, rgb, dark):
+    for way in (-1, 1):
+        loop = _curve((0, 0), (.06, -.075), (.13, -.06), (.125, .03), (.05, .035), (0, 0)) * (way, 1)
+        c.fill(loop + (t.side * .25, -.29), rgb, .8, dark)
+        c.fill(loop * (.6, .3) + (t.side * .25, -.29), dark, .8)
+    c.fill(_oval(t.side * .25, -.29, .026, .030), rgb, .8, dark)
+
+
+def _draw_pins(c, t, rgb, dark):
+    for y in (-.21, -.165):
+        bar = _curve((.15, y + .01), (.20, y), (.25, y + .02)) * (t.side, 1)
+        c.fill(_stroke(bar, .026, (1, 1)), rgb, .8, dark)
+
+
+def _draw_flower(c, t, rgb, dark):
+    for x, y in _RING[::6] * .042:
+        c.fill(_oval(t.side * .26 + x, y - .23, .034, .034), rgb, .8, dark)
+    c.fill(_oval(t.side * .26, -.23, .022, .022), (255, 226, 120), .8)
+
+
+def _draw_band(c, t, rgb, dark):
+    arch = _oval(0, -.03, .345, .33)[15:28]
+    c.fill(_stroke(arch, .042, (1, 1)), rgb, .8, dark)
+    c.fill(_stroke(arch, .012), _mix(rgb, _WHITE, .5), .8)
+
+
+def _draw_glasses(c, t, rgb, dark):
     for side in (-1, 1):
-        if t.extra == "glasses":
-            rim, arm = _oval(side * .182, .03, .118, .098)[np.arange(29) % 28], np.array([(.30, .0), (.335, -.02)])
-            for part in rim, arm * (side, 1), _curve((0, .0), (.03, .005), (.064, .02)) * (side, 1):
-                c.fill(part, dark, width=.011)
-        elif t.extra == "ears":
-            ear = _curve((.09, -.375), (.20, -.50), (.325, -.545), (.345, -.40), (.315, -.22)) * (side, 1)
-            c.fill(ear, hair * .95, .5, hair * .5)
-            c.fill(ear * .66 + (side * .085, -.135), _mix(hair, (255, 190, 190), .65), .5)
+        rim = _oval(side * .182, .03, .118, .098)[np.arange(29) % 28]
+        arm = np.array([(.30, .0), (.335, -.02)]) * (side, 1)
+        bridge = _curve((0, .0), (.03, .005), (.064, .02)) * (side, 1)
+        for part in (rim, arm, bridge):
+            c.fill(part, dark, width=.011)
 
 
-def draw_set(n, size, progress, folder):
-    """Draw `n` faces into the empty `folder`, and files named for faults that cleaning is to find."""
-    far, y, x = size * 5 // 8, *np.mgrid[:size, :size] * (8 / size)
-    waves = 128 + 100 * np.stack([np.sin(6 * x), np.sin(5 * y + x), np.cos(4 * x - 3 * y)], axis=2)
-    noise = np.random.default_rng(0).integers(199, 202, (size, size, 3))
-    opaque = 255 * (np.maximum(x, y) >= 1)  # but for a corner
-    opaque, pattern, uniform = (Image.fromarray(pixels.astype(np.uint8)) for pixels in (opaque, waves, noise))
-    files = [(f"faces/{i:06d}.png", i, lambda p: p) for i in range(n)]  # name, number of the face, its change
-    for k in range(3):
-        files += [(f"spoiled/mirrored-{k}.png", 3 * k * n // 9, ImageOps.mirror),
-                  (f"spoiled/reencoded-{k}.jpg", (3 * k + 1) * n // 9, lambda p: p),
-                  (f"spoiled/resized-{k}.png", (3 * k + 2) * n // 9,
-                   lambda p: ImageOps.scale(p, 1.5, Image.LANCZOS))]
-    files += [("spoiled/grey.png", n, ImageOps.grayscale),  # good, but shows no colours to label
-              ("spoiled/rgba.png", n + 1, lambda p: Image.merge("RGBA", (*p.split(), opaque))),  # good
-              ("spoiled/crop-corner.png", n + 2, lambda p: p.crop((0, 0, size // 4, size // 4)).resize(p.size)),
-              ("spoiled/crop-shifted.png", n + 3, lambda p: p.transform(
-                  p.size, Image.AFFINE, (1, 0, -far, 0, 1, -far), fillcolor=p.getpixel((0, 0)))),
-              ("spoiled/truncated.png", n + 4, lambda p: p),
-              ("spoiled/tiny.png", n + 5, lambda p: p.resize((8, 8))),
-              ("spoiled/wide.png", n + 5, lambda p: p.resize((size * 8, size))),
-              ("spoiled/pattern.png", n + 5, lambda p: pattern), ("spoiled/uniform.png", n + 5, lambda p: uniform)]
-    (folder / "faces").mkdir()
-    (folder / "spoiled").mkdir()
-    rows = []
-    for name, i, change in tqdm(files, "drawing faces", mininterval=0.5, disable=not progress):
-        pixels, labels = face(i, size=size)
-        change(Image.fromarray(pixels)).save(folder / name, quality=90)
-        rows += [[name, labels["hair"], labels["eyes"]]] if i < n or "rgba" in name else []
-    os.truncate(folder / "spoiled/truncated.png", os.path.getsize(folder / "spoiled/truncated.png") // 2)
-    (folder / "spoiled/empty.png").touch()
-    (folder / "spoiled/text.jpg").write_text("This is not a picture.\n")
-    with open(folder / "labels.csv", "w", newline="") as file:
-        csv.writer(file).writerows([["file", "hair", "eyes"], *sorted(rows)])
+def _draw_cat_ears(c, t, rgb, dark):
+    for side in (-1, 1):
+        ear = _curve((.09, -.375), (.20, -.50), (.325, -.545), (.345, -.40), (.315, -.22)) * (side, 1)
+        c.fill(ear, t.hair_rgb * .95, .5, t.hair_rgb * .5)
+        c.fill(ear * .66 + (side * .085, -.135), _mix(t.hair_rgb, (255, 190, 190), .65), .5)
