@@ -5,11 +5,11 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from .device import DTYPES
 from .errors import GanlibError, did_you_mean
 from .models.build import MODELS
 from .models.dcgan import ACTIVATIONS, NORMS, RESOLUTIONS, VALUES
 from .training.augment import check_policy
-from .training.device import DTYPES
 from .training.losses import LOSSES, PENALTIES
 from .training.optimizers import OPTIMIZERS
 from .training.schedule import steps_of

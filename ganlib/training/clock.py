@@ -1,9 +1,6 @@
-"""How far a run is, how long it may go on, what is due, and what can stop it."""
-import contextlib
+"""How far a run is, how long it may go on, and what is due."""
 import math
-import signal
 import statistics
-import threading
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -104,29 +101,3 @@ class Agenda:
 def passed(before, now, times):
     """Whether one of `times` moments was passed; the k-th is at (k / times)^2 of the budget."""
     return math.floor(times * min(before, 1) ** 0.5) < math.floor(times * min(now, 1) ** 0.5)
-
-
-@contextlib.contextmanager
-def interruptible():
-    """Signals set an event instead of breaking a step in two; a second Ctrl-C breaks it.
-
-    SIGINT (Ctrl-C, a notebook's stop button), SIGTERM, and SIGHUP (a closed terminal), but for one that the
-    process was told to ignore, as by nohup. Outside the main thread nothing is caught.
-    """
-    event, before = threading.Event(), {}
-
-    def handle(number, frame):
-        if event.is_set() and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        event.set()
-
-    if threading.current_thread() is threading.main_thread():
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            number = getattr(signal, name, None)  # Windows has no SIGHUP
-            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-                before[number] = signal.signal(number, handle)
-    try:
-        yield event
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler or signal.SIG_DFL)

@@ -7,14 +7,15 @@ import torch
 
 from ..data.batching import batches
 from ..data.packs import Pack, load_pack
+from ..device import describe, global_generator, pick_device
 from ..errors import GanlibError, memory_advice
 from ..images import spread, to_uint8
+from ..interrupts import interruptible
 from ..models.sampling import generate, latents
 from ..models.store import not_finite
 from ..seeding import mixed, seeded
 from ..threads import ThreadChooser
-from .clock import Agenda, Clock, State, interruptible
-from .device import describe, global_generator, pick_device
+from .clock import Agenda, Clock, State
 from .meter import Meter, ProgressLine, not_finite_keys, say
 from .runs import RunFolder, in_words
 from .schedule import moment

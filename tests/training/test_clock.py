@@ -6,10 +6,10 @@ import pytest
 import torch
 from helpers import tiny
 
+from ganlib.device import pick_device
 from ganlib.errors import GanlibError
 from ganlib.training import clock
 from ganlib.training.clock import Agenda, Clock, State, passed
-from ganlib.training.device import pick_device
 
 
 def test_moments_lie_denser_at_the_start():

@@ -4,9 +4,9 @@ import pytest
 import torch
 from helpers import tiny
 
+from ganlib.device import global_generator
 from ganlib.models.build import build_networks
 from ganlib.presets import preset
-from ganlib.training.device import global_generator
 from ganlib.training.optimizers import build_optimizer
 from ganlib.training.schedule import Moment, moment
 from ganlib.training.step import Step, at_moment

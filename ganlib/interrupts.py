@@ -1,0 +1,30 @@
+"""Interrupts that wait for a good moment."""
+import contextlib
+import signal
+import threading
+
+
+@contextlib.contextmanager
+def interruptible():
+    """Signals set an event instead of breaking a step in two; a second Ctrl-C breaks it.
+
+    SIGINT (Ctrl-C, a notebook's stop button), SIGTERM, and SIGHUP (a closed terminal), but for one that the
+    process was told to ignore, as by nohup. Outside the main thread nothing is caught.
+    """
+    event, before = threading.Event(), {}
+
+    def handle(number, frame):
+        if event.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        event.set()
+
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)  # Windows has no SIGHUP
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, handle)
+    try:
+        yield event
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
