@@ -16,10 +16,12 @@ setup: .venv/.done
 demo: setup  ## the main job on drawn faces: data, DCGAN, GIF, in about ten minutes
 	$(BIN)/python notebooks/run.py demo
 
+# Two processes of one thread each: the networks of tests are so small that two threads hardly help them
 test: setup  ## all tests, and every notebook in the smoke profile
-	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && GANLIB_PROFILE=smoke GANLIB_DATA=$$folder \
-	  $(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 --ignore=tests/faults \
-	  tests notebooks
+	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	  GANLIB_PROFILE=smoke GANLIB_DATA=$$folder OMP_NUM_THREADS=1 \
+	  $(BIN)/python -m pytest -n 2 --dist loadgroup --nbval-lax --nbval-current-env --nbval-cell-timeout=300 \
+	  --ignore=tests/faults tests notebooks
 
 lab: setup  ## JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir=notebooks

@@ -15,10 +15,9 @@ PACKAGE = ROOT / "ganlib"
 # From the ground up. A module may import from its own layer and from those below it.
 # An entry stands for a module, or for all modules of a folder that no other entry names.
 LAYERS = [
-    ["errors", "seeding", "threads"],
+    ["errors", "seeding", "threads", "device"],
     ["files", "images"],
-    ["models", "training.device", "training.losses", "training.augment", "training.optimizers",
-     "training.schedule"],
+    ["models", "training.losses", "training.augment", "training.optimizers", "training.schedule"],
     ["config"],
     ["presets"],
     ["models.store", "models.sampling"],
