@@ -1,6 +1,7 @@
-"""What a run's log holds, and what it says in words: `read_log`, `diagnosis`."""
+"""What a run's log says in words, and what to try."""
 import html
 import math
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,72 +9,136 @@ import numpy as np
 from ..training.logs import logs_of, values_of
 
 GRAVE, DOUBTFUL, FINE, UNKNOWN = "#D55E00", "#E69F00", "#009E73", "#6b6b6b"
-# Gravest first: state, colour, test, what the log shows, what to try. Values are medians (spikes don't count) over the
-# last quarter of the log (_before: over the third); one that a log lacks is nan, which passes no test. certainty: 0
-# where D says the same of real and generated images, 1 where it meets its targets. Calibrated on runs of 32-pixel
-# faces, made to fail and not.
-SIGNS = (
-    ("the losses exploded", GRAVE, lambda s: s.broken or not s.critic and max(abs(s.loss_g), abs(s.loss_d)) > 1e4,
-     "A loss is huge or not a number (G {loss_g:.3g}, D {loss_d:.3g}).",
-     "lower lr_g and lr_d in a new run; precision='fp32'"),
-    ("the critic's scores explode", GRAVE,
-     lambda s: s.critic and (s.estimate > 1000 or s.estimate > max(100, 1.5 * s.estimate_before)),
-     "The Wasserstein estimate is {estimate:.3g}, after {estimate_before:.3g} in the quarter before.",
-     "a smaller clip, a larger penalty_weight, or a lower lr_d"),
-    ("the gate never lets D through", GRAVE, lambda s: s.skipped_d > 0.98,
-     "{skipped_d:.0%} of D's updates were skipped.", "a lower d_gate, or none (0)"),
-    ("the gate never lets G through", GRAVE, lambda s: s.skipped_g > 0.98,
-     "{skipped_g:.0%} of G's updates were skipped.", "a lower g_gate, or none (0)"),
-    ("the discriminator has won", GRAVE, lambda s: s.certainty > 0.9 and s.accuracy > 0.97,
-     "D tells {accuracy:.1%} of pairs apart, with little doubt; G's loss is {loss_g:.2f} ({loss_g_before:.2f} before).",
-     "a lower lr_d or a higher lr_g; real_label=0.9, fake_label=0.1; dropout, instance_noise, augment; early on: wait"),
-    ("samples are collapsing", GRAVE,
-     lambda s: s.peak >= 0.35 and s.diversity < 0.6 * s.peak or s.images >= 100_000 and s.diversity < 0.35,
-     "The fixed samples are {diversity:.0%} as varied as the data (at best {peak:.0%}).",
-     "a lower lr_g; loss='relativistic' or 'wasserstein' with a penalty; augment; an earlier snapshot"),
-    ("the generator has won: D has no opinion", DOUBTFUL, lambda s: s.images >= 10_000 and s.accuracy < 0.6,
-     "D tells {accuracy:.0%} of pairs apart; guessing gives 50%.",
-     "a higher lr_d or a lower lr_g; d_steps=2; a wider D; early on, or while samples get better: wait"),
-    ("samples are all alike so far", DOUBTFUL, lambda s: s.images >= 10_000 and s.diversity < 0.35,
-     "The fixed samples are {diversity:.0%} as varied as the data.",
-     "wait: a DCGAN's first faces take some 60,000 images; after 100,000 a lower lr_g, or another loss"),
-    ("too early to tell", UNKNOWN, lambda s: s.images < 10_000, "Only {images:,} images were seen.", "train on"),
-    ("healthy", FINE, lambda s: True, "None of the known signs of trouble.", "train on"),
-)
+KEYS = ("loss_g", "loss_d", "estimate", "accuracy", "diversity", "skipped_g", "skipped_d")
+EARLY = 10_000  # images seen, up to which little can be told
+LATE = 100_000  # images seen, after which samples should no longer be alike
 
 
+@dataclass(frozen=True)
+class Finding:
+    """A state that a run is in, what its log shows of it, what to try, and a colour for how grave it is."""
+
+    state: str
+    shows: str
+    advice: str
+    color: str = GRAVE
+
+
+@dataclass(frozen=True)
 class Diagnosis:
-    """What `diagnosis` found. state: the gravest, a name of SIGNS. In a shell it is text, in a notebook a panel."""
+    """What `diagnosis` found, the gravest first. In a shell it is text, in a notebook a panel."""
 
-    def __init__(self, name, rows):
-        self.name, self.rows, self.state = name, rows, rows[0][0]
+    name: str
+    findings: list[Finding]
+
+    @property
+    def state(self):
+        """The gravest, as "healthy" or "the discriminator has won"."""
+        return self.findings[0].state
 
     def __repr__(self):
-        return "\n".join(f"{self.name}: {state}. {shows}\n  Try: {advice}." for state, _, shows, advice in self.rows)
+        texts = [f"{one.state}. {one.shows}\n  Try: {one.advice}." for one in self.findings]
+        return "\n".join(f"{self.name}: {text}" for text in texts)
 
     def _repr_html_(self):
-        style = "border-left: 8px solid {0}; background: {0}20; padding: 6px 12px; margin: 4px 0"
-        return "".join(f'<div style="{style.format(color)}"><b>{html.escape(self.name)}: {state}.</b> {shows}<br>'
-                       f"Try: {advice}.</div>" for state, color, shows, advice in self.rows)
+        panels = []
+        for one in self.findings:
+            colors = f"border-left: 8px solid {one.color}; background: {one.color}20"
+            title = f"<b>{html.escape(self.name)}: {one.state}.</b>"
+            panels.append(f'<div style="{colors}; padding: 6px 12px; margin: 4px 0">{title} '
+                          f"{one.shows}<br>Try: {one.advice}.</div>")
+        return "".join(panels)
 
 
 def diagnosis(run):
-    """What a run's log shows, in words, and what to try: a Diagnosis, as "healthy" or "the discriminator has won"."""
+    """What a run's log shows, in words, and what to try: a Diagnosis."""
     log, = logs_of(run)
-    loss, records, seen = log.config.loss, log.records, log.records[-1]["images"]
-    s = SimpleNamespace(images=seen, critic=loss == "wasserstein")
-    for key in ("loss_g", "loss_d", "estimate", "accuracy", "diversity", "skipped_g", "skipped_d"):
+    now, before = _medians(log.records, 0.75), _medians(log.records, 0.5)
+    now.images = log.records[-1]["images"]
+    now.is_critic = log.config.loss == "wasserstein"
+    now.is_broken = _is_broken(log)
+    now.peak = max(values_of(log.records, "diversity")[0], default=math.nan)
+    now.certainty = _certainty(log.config, now)
+    if math.isnan(now.accuracy):  # an older log: about
+        now.accuracy = (1 + now.certainty) / 2
+    return Diagnosis(log.name, [*_grave_findings(now, before)] or [_other_finding(now)])
+
+
+def _medians(records, start):
+    """Medians over the quarter of a log that begins at `start`: spikes don't count. nan for what it lacks."""
+    seen = records[-1]["images"]
+    found = {}
+    for key in KEYS:
         values, images = values_of(records, key)
-        for name, start in (key, 0.75), (f"{key}_before", 0.5):
-            some = values[(images > start * seen) & (images <= (start + 0.25) * seen)]
-            setattr(s, name, np.median(some) if len(some) else math.nan)
-    s.peak = max(values_of(records, "diversity")[0], default=math.nan)
-    s.broken = any(e["event"] == "diverged" for e in log.events) or any(
-        len(values_of(records, key)[0]) < len(records) for key in ("loss_g", "loss_d"))
-    span = 1 if loss == "minimax" else log.config.real_label - log.config.fake_label or math.nan
-    s.certainty = {"hinge": 1 - s.loss_d / 2, "relativistic": 1 - s.loss_d / math.log(2),
-                   "wasserstein": math.nan}.get(loss, s.estimate / span)
-    if math.isnan(s.accuracy):
-        s.accuracy = (1 + s.certainty) / 2  # an older log: about
-    found = [(state, color, shows.format(**vars(s)), advice) for state, color, test, shows, advice in SIGNS if test(s)]
-    return Diagnosis(log.name, [row for row in found if row[1] == GRAVE] or found[:1])
+        some = values[(images > start * seen) & (images <= (start + 0.25) * seen)]
+        found[key] = np.median(some) if len(some) else math.nan
+    return SimpleNamespace(**found)
+
+
+def _is_broken(log):
+    """Whether training stopped at a number that is none, or a loss was none."""
+    finite = [len(values_of(log.records, key)[0]) for key in ("loss_g", "loss_d")]
+    return min(finite) < len(log.records) or any(event["event"] == "diverged" for event in log.events)
+
+
+def _certainty(config, now):
+    """How sure D is: 0 where it says the same of real and generated images, 1 where it meets its targets."""
+    if config.loss == "hinge":
+        return 1 - now.loss_d / 2
+    if config.loss == "relativistic":
+        return 1 - now.loss_d / math.log(2)
+    if config.loss == "wasserstein":
+        return math.nan
+    apart = 1 if config.loss == "minimax" else config.real_label - config.fake_label
+    return now.estimate / apart if apart else math.nan
+
+
+# The limits below were calibrated on runs of 32-pixel faces, made to fail and not. nan passes no test
+
+def _grave_findings(now, before):
+    """All grave signs of trouble, the gravest first."""
+    if now.is_broken or not now.is_critic and max(abs(now.loss_g), abs(now.loss_d)) > 1e4:
+        yield Finding("the losses exploded",
+                      f"A loss is huge or not a number (G {now.loss_g:.3g}, D {now.loss_d:.3g}).",
+                      "lower lr_g and lr_d in a new run; precision='fp32'")
+    if now.is_critic and (now.estimate > 1000 or now.estimate > max(100, 1.5 * before.estimate)):
+        yield Finding("the critic's scores explode",
+                      f"The Wasserstein estimate is {now.estimate:.3g}, after {before.estimate:.3g} in the "
+                      "quarter before.",
+                      "a smaller clip, a larger penalty_weight, or a lower lr_d")
+    if now.skipped_d > 0.98:
+        yield Finding("the gate never lets D through", f"{now.skipped_d:.0%} of D's updates were skipped.",
+                      "a lower d_gate, or none (0)")
+    if now.skipped_g > 0.98:
+        yield Finding("the gate never lets G through", f"{now.skipped_g:.0%} of G's updates were skipped.",
+                      "a lower g_gate, or none (0)")
+    if now.certainty > 0.9 and now.accuracy > 0.97:
+        yield Finding("the discriminator has won",
+                      f"D tells {now.accuracy:.1%} of pairs apart, with little doubt; G's loss is "
+                      f"{now.loss_g:.2f} ({before.loss_g:.2f} before).",
+                      "a lower lr_d or a higher lr_g; real_label=0.9, fake_label=0.1; dropout, "
+                      "instance_noise, augment; early on: wait")
+    fell = now.peak >= 0.35 and now.diversity < 0.6 * now.peak
+    if fell or now.images >= LATE and now.diversity < 0.35:
+        yield Finding("samples are collapsing",
+                      f"The fixed samples are {now.diversity:.0%} as varied as the data "
+                      f"(at best {now.peak:.0%}).",
+                      "a lower lr_g; loss='relativistic' or 'wasserstein' with a penalty; augment; "
+                      "an earlier snapshot")
+
+
+def _other_finding(now):
+    """What a run without grave signs is like."""
+    if now.images >= EARLY and now.accuracy < 0.6:
+        return Finding("the generator has won: D has no opinion",
+                       f"D tells {now.accuracy:.0%} of pairs apart; guessing gives 50%.",
+                       "a higher lr_d or a lower lr_g; d_steps=2; a wider D; early on, or while samples get "
+                       "better: wait", DOUBTFUL)
+    if now.images >= EARLY and now.diversity < 0.35:
+        return Finding("samples are all alike so far",
+                       f"The fixed samples are {now.diversity:.0%} as varied as the data.",
+                       "wait: a DCGAN's first faces take some 60,000 images; after 100,000 a lower lr_g, or "
+                       "another loss", DOUBTFUL)
+    if now.images < EARLY:
+        return Finding("too early to tell", f"Only {now.images:,} images were seen.", "train on", UNKNOWN)
+    return Finding("healthy", "None of the known signs of trouble.", "train on", FINE)

@@ -1,29 +1,45 @@
-"""How far generated images are from real ones: images -> features -> statistics -> number, and a fair table of runs."""
+"""Images to features, the numbers by which a network describes a picture, and features to a Gaussian."""
 import functools
 import hashlib
 import io
 import json
 import os
+import zipfile
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.functional import interpolate
 from tqdm.auto import tqdm
 
 from ..config import changed_keys
-from ..errors import GanlibError
+from ..errors import GanlibError, memory_advice
 from ..files import data_dir, write_atomic
 from ..models.backbone import LITE0_SHA256, lite0
+from ..threads import ThreadChooser
 
-FEATURES = {  # what a Fréchet distance of them is called, what they are, SHA-256 of the weights
-    "lite": ("FD-lite", "EfficientNet-Lite0, 1280 features, bicubic to 128x128", LITE0_SHA256),
-    "inception": ("FID", "Inception-v3 as in pytorch-fid, 2048 features, bilinear to 299x299",
-                  "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2")}
-INCEPTION = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth"
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+INCEPTION = ("https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
+             "pt_inception-2015-12-05-6726825d.pth")
+
+
+@dataclass(frozen=True)
+class FeatureKind:
+    """What a Fréchet distance of these features is called, what they are, and the SHA-256 of the weights."""
+
+    measure: str
+    about: str
+    sha256: str
+
+
+FEATURES = {
+    "lite": FeatureKind("FD-lite", "EfficientNet-Lite0, 1280 features, bicubic to 128x128", LITE0_SHA256),
+    "inception": FeatureKind("FID", "Inception-v3 as in pytorch-fid, 2048 features, bilinear to 299x299",
+                             "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"),
+}
 
 
 @functools.cache
@@ -31,82 +47,134 @@ def feature_network(kind, device):
     """The function from images (B, 3, H, W) in [0, 1] to features (B, D)."""
     if kind not in FEATURES:
         raise GanlibError(f"There are no features {kind!r}: expected {' or '.join(FEATURES)}.")
-    if kind == "inception":
-        from pytorch_fid import inception
-        cached = Path(torch.hub.get_dir(), "checkpoints", INCEPTION.rsplit("/", 1)[1])  # pytorch-fid has it there, too
-        weights = _inception_weights(Path(os.environ.get("GANLIB_INCEPTION", cached)))
-        with mock.patch.object(inception, "load_state_dict_from_url", lambda *_, **__: weights):  # would download
-            net = inception.InceptionV3().eval().to(device, memory_format=torch.channels_last)
-        return lambda x: net(x)[0].flatten(1)
+    net, describe = (_lite(), _describe_lite) if kind == "lite" else (_inception(), _describe_inception)
+    return functools.partial(describe, net.eval().to(device, memory_format=torch.channels_last))
+
+
+def _lite():
+    """EfficientNet-Lite0 with batch norm folded into the convolutions: the same function, faster."""
     net = lite0()
-    for module in list(net.modules()):  # batch norm folded into the convolutions: the same function, faster
-        for (conv, a), (norm, b) in pairwise(list(module.named_children())):
-            if isinstance(b, nn.BatchNorm2d):
-                setattr(module, conv, nn.utils.fuse_conv_bn_eval(a, b))
-                setattr(module, norm, nn.Identity())
-    net.to(device, memory_format=torch.channels_last)
-
-    def lite(x):
-        x = nn.functional.interpolate(x, (128, 128), mode="bicubic", antialias=True).clamp(0, 1)
-        # the range in which the weights were trained; the example of their package has another
-        return net.extract_features((x * 255 - 127) / 128).mean((2, 3))
-    return lite
+    for module in list(net.modules()):
+        for (conv_name, conv), (norm_name, norm) in pairwise(list(module.named_children())):
+            if isinstance(norm, nn.BatchNorm2d):
+                setattr(module, conv_name, nn.utils.fuse_conv_bn_eval(conv, norm))
+                setattr(module, norm_name, nn.Identity())
+    return net
 
 
-def _inception_weights(path):
-    """The weights at `path`, checked; downloaded where they are missing."""
-    sha256 = FEATURES["inception"][2]
+def _describe_lite(net, x):
+    x = interpolate(x, (128, 128), mode="bicubic", antialias=True).clamp(0, 1)
+    # The range in which the weights were trained; the example of their package has another
+    return net.extract_features((x * 255 - 127) / 128).mean((2, 3))  # (B, 1280, 4, 4) -> (B, 1280)
+
+
+def _inception():
+    """pytorch-fid's network: torchvision's, with other blocks. pytorch-fid itself would download weights."""
+    from pytorch_fid.inception import FIDInceptionA, FIDInceptionC, FIDInceptionE_1, FIDInceptionE_2
+    from torchvision.models import inception_v3
+
+    net = inception_v3(weights=None, num_classes=1008, aux_logits=False, init_weights=False)
+    net.Mixed_5b = FIDInceptionA(192, pool_features=32)
+    net.Mixed_5c = FIDInceptionA(256, pool_features=64)
+    net.Mixed_5d = FIDInceptionA(288, pool_features=64)
+    net.Mixed_6b = FIDInceptionC(768, channels_7x7=128)
+    net.Mixed_6c = FIDInceptionC(768, channels_7x7=160)
+    net.Mixed_6d = FIDInceptionC(768, channels_7x7=160)
+    net.Mixed_6e = FIDInceptionC(768, channels_7x7=192)
+    net.Mixed_7b = FIDInceptionE_1(1280)
+    net.Mixed_7c = FIDInceptionE_2(2048)
+    net.load_state_dict(_inception_weights())
+    net.fc = nn.Identity()  # the features are what it would classify by
+    return net
+
+
+def _describe_inception(net, x):
+    return net(2 * interpolate(x, (299, 299), mode="bilinear") - 1)
+
+
+def _inception_weights():
+    """The weights at $GANLIB_INCEPTION, or where pytorch-fid has them: downloaded if missing, and checked."""
+    cached = Path(torch.hub.get_dir(), "checkpoints", INCEPTION.rsplit("/", 1)[1])
+    path = Path(os.environ.get("GANLIB_INCEPTION", cached))
+    sha256 = FEATURES["inception"].sha256
     try:
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(INCEPTION, str(path), sha256)
     except (OSError, RuntimeError) as error:
-        raise GanlibError(f"FID needs Inception's weights (96 MB), and the download failed ({error}).\nGet {INCEPTION} "
-                          f"elsewhere and put it at {path}, or use the features 'lite'.") from error
+        raise GanlibError(f"FID needs Inception's weights (96 MB), and the download failed ({error}).\n"
+                          f"Get {INCEPTION} elsewhere and put it at {path}, or use the "
+                          "features 'lite'.") from error
     if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
-        raise GanlibError(f"{path} does not have the SHA-256 of the weights for 'inception': delete it and get it anew.")
+        raise GanlibError(f"{path} does not have the SHA-256 of the weights for 'inception': "
+                          "delete it and get it anew.")
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def features(images, kind="lite", device=DEVICE, batch=None, progress=True):
     """Features of images as float32 (N, D): D = 1280 ("lite") or 2048 ("inception").
 
-    images: uint8 (N, H, W, 3), memory-mapped or not, or an iterable of such arrays. In fp32 on every device: bf16
-    moves FD-lite by 1 to 14 (tests/benchmarks/metrics.py), and 0.1 would be tolerable.
+    images: uint8 (N, H, W, 3), memory-mapped or not, or an iterable of such arrays. In fp32 on every device:
+    bf16 moves FD-lite by 1 to 14 (tests/benchmarks/metrics.py), and 0.1 would be tolerable.
     """
-    net, out = feature_network(kind, device), []
+    describe = feature_network(kind, device)
     batch = batch or (16 if device == "cpu" else 256)  # few at a time stay in a CPU's cache
     parts, total = ([images], len(images)) if hasattr(images, "shape") else (images, None)
-    with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False), \
-            tqdm(total=total, desc=kind, unit="img", disable=not progress, mininterval=1, leave=False) as bar:
+    found = []
+    with (
+        torch.inference_mode(),
+        torch.backends.cudnn.flags(enabled=True, allow_tf32=False),
+        memory_advice(f"Take fewer images (a lower n), or a batch below {batch}."),
+        tqdm(total=total, desc=kind, unit="img", disable=not progress, mininterval=1, leave=False) as bar,
+        ThreadChooser() as threads,
+    ):
         for part in parts:
-            for i in range(0, len(part), batch):
-                x = torch.from_numpy(np.array(part[i:i + batch])).to(device)
-                out.append(net(x.permute(0, 3, 1, 2).float() / 255).float().cpu().numpy())
-                bar.update(len(x))
-    return np.concatenate(out)
+            for start in range(0, len(part), batch):
+                pictures = np.array(part[start:start + batch])
+                with threads.piece(len(pictures)):
+                    x = torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2)  # (B, 3, H, W)
+                    found.append(describe(x.float() / 255).float().cpu().numpy())
+                bar.update(len(pictures))
+    return np.concatenate(found)
 
 
-def statistics(features):
-    """(mu, sigma), the mean and covariance in float64, of features (N, D)."""
-    if not np.isfinite(features).all():
+def gaussian(x):
+    """(mu, sigma), the mean (D,) and the covariance (D, D) in float64, of features x (N, D)."""
+    if len(x) < 2:
+        raise GanlibError(f"Features of {len(x)} image(s) have no covariance: expected two or more.")
+    if not np.isfinite(x).all():
         raise GanlibError("The features hold NaN or infinite values: look at the images that they come from.")
-    return np.mean(features, 0, np.float64), np.atleast_2d(np.cov(features, rowvar=False, dtype=np.float64))
+    return np.mean(x, 0, np.float64), np.atleast_2d(np.cov(x, rowvar=False, dtype=np.float64))
 
 
 def real_statistics(pack, kind="lite", device=DEVICE, progress=True):
-    """(features, (mu, sigma)) of a pack's images, kept in data_dir()/stats/stats-<kind>-<N>-<data hash>.npz."""
+    """(features, (mu, sigma)) of a pack's images, kept in stats/stats-<kind>-<N>-<hash>.npz of data_dir()."""
     feature_network(kind, device)  # which refuses an unknown kind, and fetches what is missing
-    about = {"features": FEATURES[kind][1], "weights": FEATURES[kind][2], "images": f"{pack.images.shape} {pack.hash}"}
+    about = {
+        "features": FEATURES[kind].about,
+        "weights": FEATURES[kind].sha256,
+        "images": f"{pack.images.shape} {pack.hash}",
+    }
     path = data_dir() / "stats" / f"stats-{kind}-{len(pack)}-{pack.hash}.npz"
     if path.exists():
-        with np.load(path) as file:
-            if changed := changed_keys(json.loads(str(file["about"])), about):
-                lines = "; ".join(f"{k}: {a} there, {b} now" for k, (a, b) in changed.items())
-                raise GanlibError(f"{path} holds other statistics ({lines}): delete it and call again.")
-            return file["features"], (file["mu"], file["sigma"])
-    found, buffer = features(pack.images, kind, device, progress=progress), io.BytesIO()
-    mu, sigma = statistics(found)
-    np.savez(buffer, features=found, mu=mu, sigma=sigma, about=json.dumps(about))
-    write_atomic(path, buffer.getvalue())
+        return _kept_statistics(path, about)
+    found = features(pack.images, kind, device, progress=progress)
+    mu, sigma = gaussian(found)
+    file = io.BytesIO()
+    np.savez(file, features=found, mu=mu, sigma=sigma, about=json.dumps(about))
+    write_atomic(path, file.getvalue())
     return found, (mu, sigma)
+
+
+def _kept_statistics(path, about):
+    """What `real_statistics` wrote, unless it is about something else."""
+    try:
+        with np.load(path) as file:
+            there = json.loads(str(file["about"]))
+            found = file["features"], (file["mu"], file["sigma"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise GanlibError(f"{path} cannot be read ({error}): delete it and call again.") from error
+    if changed := changed_keys(there, about):
+        lines = "; ".join(f"{key}: {old} there, {new} now" for key, (old, new) in changed.items())
+        raise GanlibError(f"{path} holds other statistics ({lines}): delete it and call again.")
+    return found

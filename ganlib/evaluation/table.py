@@ -1,144 +1,194 @@
-"""How far generated images are from real ones: images -> features -> statistics -> number, and a fair table of runs."""
+"""One fair table: runs, generators and pictures, all measured alike against the real images of a pack."""
 import json
 import warnings
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import numpy as np
-from PIL import Image
 from tqdm.auto import tqdm
 
-from ..data.decoding import image_files, to_rgb
 from ..data.detector import detector_trouble
 from ..data.packs import Pack, load_pack
-from ..errors import GanlibError
+from ..errors import GanlibError, memory_advice
 from ..files import write_atomic
-from ..models.sampling import generate, latents
-from ..models.store import load_generator, network
-from .distances import faces, frechet, frechet_infinity, kid, prdc, random_rows
-from .features import DEVICE, FEATURES, features, real_statistics, statistics
+from .distances import NEIGHBOURS, face_numbers, frechet, frechet_infinity, kid, prdc, random_rows
+from .features import DEVICE, FEATURES, features, gaussian, real_statistics
+from .sources import open_source
+
+LEAST = 16  # images: each in a half of the real ones has 5 neighbours, and a quarter of the half a covariance
+ENOUGH = 2_048  # images, for a Fréchet distance that is worth comparing
+TITLES = {"kid": "KID x 1000", "kid_subsets": "± over its subsets"}
+
+
+@dataclass
+class Row:
+    """What was measured of one source, or of several that differ in their seed.
+
+    numbers: {what: mean}; spread: {what: standard deviation}, where there are several values; same: the
+    indices of the rows that are as good, as far as one can tell.
+    """
+
+    name: str
+    numbers: dict
+    spread: dict = field(default_factory=dict)
+    same: list = field(default_factory=list)
+
+    def to_dict(self):
+        """All of it in one flat dict, for JSON."""
+        return {"name": self.name} | self.numbers | {"spread": self.spread, "same": self.same}
+
+    def cell(self, key):
+        """A number and its spread as text; "" for what was not measured."""
+        if key not in self.numbers:
+            return ""
+        scale = 1000 if key.startswith("kid") else 1
+        value = self.numbers[key] * scale
+        text = f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
+        return f"{text} ± {self.spread[key] * scale:.2g}" if self.spread.get(key) else text
 
 
 @dataclass
 class Table:
-    """Rows of numbers (dicts) and what holds for them all (`about`); prints, and shows in a notebook, as markdown."""
+    """Rows of numbers and what holds for them all (`about`). Prints, and shows in a notebook, as markdown."""
 
-    rows: list
+    rows: list[Row]
     about: dict
 
     def __str__(self):
-        keys = [k for k in dict.fromkeys(k for row in self.rows for k in row) if k not in ("name", "spread", "same")]
-        titles = {"fd": self.about["measure"], "kid": "KID x 1000", "kid_subsets": "± over its subsets"}
-        lines = [["", "", *(titles.get(k, k.replace("_", " ")) for k in keys), "as good as"]]
+        keys = list(dict.fromkeys(key for row in self.rows for key in row.numbers))
+        titles = TITLES | {"fd": self.about["measure"]}
+        lines = [["", "", *(titles.get(key, key.replace("_", " ")) for key in keys), "as good as"]]
         for i, row in enumerate(self.rows):
-            cells = []
-            for k in keys:
-                scale, plus = 1000 if k.startswith("kid") else 1, row["spread"].get(k)
-                value = row[k] * scale if k in row else None
-                cells.append("" if value is None else (f"{value:,.0f}" if value >= 1000 else f"{value:.4g}")
-                             + (f" ± {plus * scale:.2g}" if plus else ""))
-            lines.append([str(i), row["name"], *cells, ", ".join(map(str, row["same"]))])
-        widths = [max(map(len, column)) for column in zip(*lines)]
-        lines.insert(1, ["-" * w for w in widths])
-        return "\n".join([self.about["note"], ""] + [
-            "| " + " | ".join(cell.ljust(w) for cell, w in zip(line, widths)) + " |" for line in lines])
+            lines.append([str(i), row.name, *map(row.cell, keys), ", ".join(map(str, row.same))])
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        lines.insert(1, ["-" * width for width in widths])
+        padded = [[cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines]
+        return "\n".join([self.about["note"], "", *(f"| {' | '.join(line)} |" for line in padded)])
 
     _repr_markdown_ = __str__
 
     def save(self, path):
         """Write {"about": ..., "rows": ...} as JSON."""
-        write_atomic(path, (json.dumps({"about": self.about, "rows": self.rows}, indent=1) + "\n").encode())
+        found = {"about": self.about, "rows": [row.to_dict() for row in self.rows]}
+        write_atomic(path, (json.dumps(found, indent=1) + "\n").encode())
 
 
-def evaluate(pack, runs, n=10_000, kind="lite", draws=3, full=True, infinity=False, face_images=500, device=DEVICE,
-             progress=True):
+def evaluate(pack, runs, n=10_000, kind="lite", draws=3, full=True, infinity=False, face_images=500,
+             device=DEVICE, progress=True):
     """A Table of runs against the real images of a pack, every row measured alike.
 
-    runs: a source, a list of sources, or a dict {name: source, or list of sources that differ in their seed}. A
-    source is what `load_generator` takes, a folder of images, a .npy file, or (in a dict) a generator or an array.
-    n: generated images in a draw; draws: of each source, fewer of images that are not enough; full: False for the
-    Fréchet distance alone; infinity: also at infinite N; face_images: in how many to look for faces.
+    runs: a source, a list of sources, or a dict {name: source, or list of sources that differ in their seed}.
+    A source is what `load_generator` takes, a folder of images, a .npy file, or (in a dict) a generator or an
+    array. n: generated images in a draw; draws: of each source, fewer of images that are not enough; full:
+    False for the Fréchet distance alone; infinity: also at infinite N; face_images: in how many to look for
+    faces. Raises GanlibError for a source that cannot be read, and for too few images.
     """
     pack = pack if isinstance(pack, Pack) else load_pack(pack)
+    _check_numbers(pack, n, draws, face_images)
     if not isinstance(runs, dict):
-        runs = {str(run): run for run in (runs if isinstance(runs, (list, tuple)) else [runs])}
-    groups = {name: [_source(s, n, pack.size, device) for s in (group if isinstance(group, (list, tuple)) else [group])]
-              for name, group in runs.items()}  # all are opened before any is measured
-    if min(n, len(pack)) < 2_048:
-        warnings.warn(f"{n:,} generated, {len(pack):,} real images: with fewer than 2,048 a Fréchet distance comes out "
-                      "too high, about as much as row 0, and not equally for all. Take more.", stacklevel=2)
-    real, stats = real_statistics(pack, kind, device, progress)
-    look = face_images if full and face_images and not detector_trouble() else 0
+        runs = {str(run): run for run in (runs if isinstance(runs, list | tuple) else [runs])}
+    with memory_advice(f"Take fewer images: n is {n:,}."):
+        groups = {}  # all are opened before any is measured
+        for name, group in runs.items():
+            group = group if isinstance(group, list | tuple) else [group]
+            if not group:
+                raise GanlibError(f"{name!r} names no source: expected at least one.")
+            groups[name] = [open_source(one, n, draws, pack.size, device, progress) for one in group]
+        if min(n, len(pack)) < ENOUGH:
+            warnings.warn(f"{n:,} generated, {len(pack):,} real images: with fewer than {ENOUGH:,} a Fréchet "
+                          "distance comes out too high, about as much as row 0, and not equally for all. "
+                          "Take more.", stacklevel=2)
+        judge = _Judge(pack, kind, full, infinity, face_images, device, progress)
+        floor = [judge.half_against_half(seed) for seed in range(draws)]
+        rows = [_row("real images, half against half", [floor])]
+        for name, group in tqdm(groups.items(), "evaluating", disable=not progress):
+            rows.append(_row(name, [judge.source(one, n) for one in group]))
+    _mark_equals(rows)
+    return Table(rows, judge.about(n, draws))
 
-    def score(real, stats, fake, shown=()):
-        numbers, m = {"fd": frechet(stats, statistics(fake))}, min(len(real), len(fake))
-        if infinity:
+
+def _check_numbers(pack, n, draws, face_images):
+    """Raise GanlibError for numbers of images that nothing can be computed of."""
+    for name, value, least in (("n", n, LEAST), ("draws", draws, 1), ("face_images", face_images, 0)):
+        if value < least:
+            raise GanlibError(f"{name}={value}: expected {least} or more.")
+    if len(pack) < LEAST:
+        raise GanlibError(f"The pack {pack.path} holds {len(pack)} image(s): expected {LEAST} or more.")
+
+
+class _Judge:
+    """Measures draws of pictures, all alike, against the real images of a pack."""
+
+    def __init__(self, pack, kind, full, infinity, face_images, device, progress):
+        self.pack, self.kind, self.device, self.progress = pack, kind, device, progress
+        self.full, self.infinity = full, infinity
+        self.real, self.stats = real_statistics(pack, kind, device, progress)
+        self.look = face_images if full and face_images and not detector_trouble() else 0
+
+    def half_against_half(self, seed):
+        """The numbers of one half of the real images, against the other."""
+        a, b = np.array_split(np.random.default_rng(seed).permutation(len(self.real)), 2)
+        numbers = self.distances(self.real[a], gaussian(self.real[a]), self.real[b])
+        return numbers | self.faces([self.pack.images[b[:self.look]]], seed)
+
+    def source(self, source, n):
+        """The numbers of each draw of a Source."""
+        found = []
+        for seed in range(source.draws):
+            fake = features(source.draw(n, seed), self.kind, self.device, progress=self.progress)
+            numbers = self.distances(self.real, self.stats, fake)
+            found.append(numbers | self.faces(source.draw(self.look, seed), seed))
+        found[0] |= source.info
+        return found
+
+    def distances(self, real, stats, fake):
+        numbers = {"fd": frechet(stats, gaussian(fake))}
+        if self.infinity:
             numbers["fd_infinity"] = frechet_infinity(stats, fake)
-        if full:
+        if self.full:
             numbers["kid"], numbers["kid_subsets"] = kid(real, fake)
-            numbers |= prdc(random_rows(real, m), random_rows(fake, m))
-        return numbers | (faces(shown, progress) if len(shown) else {})
+            most = min(len(real), len(fake))
+            numbers |= prdc(random_rows(real, most), random_rows(fake, most))
+        return numbers
 
-    scores = []
-    for seed in range(draws):
-        a, b = np.array_split(np.random.default_rng(seed).permutation(len(real)), 2)
-        scores.append(score(real[a], statistics(real[a]), real[b], () if seed else pack.images[b[:look]]))
-    rows = [_row("real images, half against half", [scores])]
-    for name, group in tqdm(groups.items(), "evaluating", disable=not progress):
-        scores = []
-        for draw, most, info in group:
-            scores.append([score(real, stats, features(draw(seed, n), kind, device, progress=progress),
-                                 () if seed or not look else np.concatenate(list(draw(seed, look))))
-                           for seed in range(min(draws, most))])
-            scores[-1][0] |= info
-        rows.append(_row(name, scores))
-    for i, a in enumerate(rows):  # which rows are as good, as far as one can tell
-        a["same"] = [j for j, b in enumerate(rows) if i and j and i != j and abs(a["fd"] - b["fd"]) <= 2 * np.hypot(
-            a["spread"].get("fd", 0), b["spread"].get("fd", 0))]
-    measure, what, _ = FEATURES[kind]
-    about = {"measure": measure, "features": what, "n": n, "real": len(real), "data": pack.hash, "note": (
-        f"{measure}: {what}, fp32; {n:,} generated images (averaged generator, no truncation, uint8) against all "
-        f"{len(real):,} real ones (data {pack.hash}). Neighbours: {min(n, len(real)):,} of each, k=5; faces: {look}. "
-        f"±: standard deviation over {draws} draws, or over the runs of a row; rows within twice that are as good.")}
-    return Table(rows, about)
+    def faces(self, parts, seed):
+        """The numbers of faces: of the first draw only, they take long."""
+        return face_numbers(np.concatenate([*parts]), self.progress) if self.look and seed == 0 else {}
+
+    def about(self, n, draws):
+        """What holds for all rows, and a note that says so."""
+        kind, real = FEATURES[self.kind], len(self.real)
+        note = (f"{kind.measure}: {kind.about}, fp32; {n:,} generated images (averaged generator, no "
+                f"truncation, uint8) against all {real:,} real ones (data {self.pack.hash}). Neighbours: "
+                f"{min(n, real):,} of each, k={NEIGHBOURS}; faces: {self.look}. ±: standard deviation over "
+                f"{draws} draws, or over the runs of a row; rows within twice that are as good.")
+        return {"measure": kind.measure, "features": kind.about, "n": n, "real": real,
+                "data": self.pack.hash, "note": note}
 
 
 def _row(name, runs):
-    """Means and spread of the numbers of several draws (dicts) of several runs: over the runs, or the draws of one."""
-    means = [{k: np.mean([draw[k] for draw in run if k in draw]) for k in run[0]} for run in runs]
-    numbers = {k: [v[k] for v in (means if len(runs) > 1 else runs[0]) if k in v] for k in means[0]}
-    return {"name": name} | {k: float(np.mean(v)) for k, v in numbers.items()} | {
-        "spread": {k: float(np.std(v, ddof=1)) for k, v in numbers.items() if len(v) > 1}}
+    """The Row of several runs, each a list of its draws (dicts): the spread is over the runs.
+
+    Of a single run it is over the draws.
+    """
+    samples = [_means(draws) for draws in runs] if len(runs) > 1 else runs[0]
+    columns = _columns(samples)
+    spread = {key: float(np.std(values, ddof=1)) for key, values in columns.items() if len(values) > 1}
+    return Row(name, _means(samples), spread)
 
 
-def _source(source, n, size, device):
-    """(function of (seed, n) that gives uint8 arrays, how many seeds it takes, what is known of it) of a source."""
-    path, info = Path(source) if isinstance(source, (str, Path)) else None, {}
-    try:
-        if path and path.suffix == ".npy":
-            source = np.load(path, mmap_mode="r")
-        elif path and path.is_dir() and not any((path / f).exists() for f in ("config.json", "generator.safetensors")):
-            source = np.stack([np.asarray(to_rgb(Image.open(path / file))) for file in image_files(path)])
-    except (OSError, ValueError, EOFError) as error:
-        raise GanlibError(f"{path} cannot be read as images of one size ({error}).") from error
-    if isinstance(source, np.ndarray):
-        images, most = source, len(source) // n
+def _means(samples):
+    return {key: float(np.mean(values)) for key, values in _columns(samples).items()}
 
-        def draw(seed, n):
-            return [images[seed * n:(seed + 1) * n]]
-    else:
-        generator, most = (load_generator(path, device) if path else source.to(device)), 2**31
-        G = network(generator)
-        images = generate(G, latents(1, G.z_dim))
-        if path:
-            info = {"images": float(generator.info["images"]), "minutes": float(generator.info["train_seconds"]) / 60}
 
-        def draw(seed, n):
-            return (generate(G, z) for z in latents(n, G.z_dim, seed).split(512))
-    if images.dtype != np.uint8 or images.shape[1:] != (size, size, 3):
-        raise GanlibError(f"{path or 'The source'} holds {images.dtype} {images.shape}: expected uint8 from 0 to 255, "
-                          f"of the shape (N, {size}, {size}, 3) of the pack's images.")
-    if not most:
-        raise GanlibError(f"{path or 'The source'} holds {len(images):,} images, fewer than n={n:,}, on which the "
-                          f"distance depends: make more, or take n={len(images)} for all.")
-    return draw, most, info
+def _columns(samples):
+    """{key: values} of dicts that need not all have each key of the first."""
+    return {key: [sample[key] for sample in samples if key in sample] for key in samples[0]}
+
+
+def _mark_equals(rows):
+    """Note which rows differ by less than two standard deviations. The real images stay out of it."""
+    for i, a in enumerate(rows):
+        for j, b in enumerate(rows):
+            doubt = 2 * np.hypot(a.spread.get("fd", 0), b.spread.get("fd", 0))
+            if i and j and i != j and abs(a.numbers["fd"] - b.numbers["fd"]) <= doubt:
+                a.same.append(j)

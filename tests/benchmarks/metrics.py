@@ -17,7 +17,7 @@ import torch
 from ganlib.data.packs import load_pack
 from ganlib.data.synthetic import face
 from ganlib.evaluation.distances import frechet, kid, prdc
-from ganlib.evaluation.features import features, statistics
+from ganlib.evaluation.features import features, gaussian
 from ganlib.models.sampling import generate, latents, sample
 from ganlib.models.store import load_generator
 
@@ -34,14 +34,14 @@ def main():
 
     begun, cpu = time.perf_counter(), time.process_time()
     real = features(images)
-    stats = statistics(real)
+    stats = gaussian(real)
     first = time.perf_counter() - begun
     print(f"statistics of {len(images):,} images: {first:.0f} s ({len(images) / first:.0f} images/s), "
           f"{time.process_time() - cpu:.0f} s of all cores", flush=True)
 
     begun, cpu = time.perf_counter(), time.process_time()
     fake = features(generate(G, z) for z in latents(N, G.z_dim).split(512))
-    fd = frechet(stats, statistics(fake))
+    fd = frechet(stats, gaussian(fake))
     second = time.perf_counter() - begun
     print(f"generating and scoring {N:,} samples: {second:.0f} s, {time.process_time() - cpu:.0f} s of all cores; "
           f"FD-lite {fd:.1f}", flush=True)
@@ -60,7 +60,7 @@ def main():
     for name, fast in (("fp32", False), (str(dtype).removeprefix("torch."), True)):
         begun = time.perf_counter()
         with torch.autocast(device, dtype, enabled=fast):
-            a, b, c = (statistics(features(x, device=device, progress=False))
+            a, b, c = (gaussian(features(x, device=device, progress=False))
                        for x in (images[:BF16], images[BF16:2 * BF16], generated))
         found[fast] = np.array([frechet(a, b), frechet(a, c)])
         print(f"{name}: real against real {found[fast][0]:.2f}, generated {found[fast][1]:.2f}, "

@@ -9,7 +9,7 @@ from run_folders import START, full_records, records, write_log
 from ganlib.data.packs import pack
 from ganlib.data.synthetic import face
 from ganlib.errors import GanlibError
-from ganlib.evaluation.diagnosis import SIGNS, diagnosis
+from ganlib.evaluation.diagnosis import DOUBTFUL, FINE, GRAVE, diagnosis
 from ganlib.models.dcgan import DCGANGenerator
 from ganlib.presets import preset
 from ganlib.training.loop import train
@@ -33,9 +33,9 @@ def test_diagnosis_of_a_log(tmp_path, state):
     log = full_records(40, diversity=0.8)
     log[20:] = [r | {k: v for k, v in values.items() if k in r or k != "diversity"} for r in log[20:]]
     found = diagnosis(write_log(tmp_path / "one", log, row=row))
-    assert found.state == state and len(found.rows) == 1
+    assert found.state == state and len(found.findings) == 1
     assert str(found).startswith(f"one: {state}. ") and "\n  Try: " in str(found) and "nan" not in str(found)
-    color = next(c for name, c, *_ in SIGNS if name == state)
+    color = {"healthy": FINE, "the generator has won: D has no opinion": DOUBTFUL}.get(state, GRAVE)
     assert found._repr_html_().startswith(f'<div style="border-left: 8px solid {color}')
     # the same at the start of a run that mends is nothing to warn of
     log = full_records(80, diversity=0.8)
@@ -46,7 +46,7 @@ def test_diagnosis_of_a_log(tmp_path, state):
 def test_diagnosis_numbers_by_hand(tmp_path):
     log = full_records(40, diversity=[1.0] * 20 + [0.5] * 20, loss_g=[1.0] * 20 + [2.0] * 10 + [3.0] * 10)
     found = diagnosis(write_log(tmp_path, log))
-    assert found.rows[0][2] == "The fixed samples are 50% as varied as the data (at best 100%)."
+    assert found.findings[0].shows == "The fixed samples are 50% as varied as the data (at best 100%)."
     won = [r | {"d_real": 0.9, "d_fake": 0.1, "accuracy": 0.99} for r in log]
     found = diagnosis(write_log(tmp_path, won))
     assert "99.0% of pairs apart, with little doubt; G's loss is 3.00 (2.00 before)" in str(found)

@@ -1,0 +1,104 @@
+"""What is scored: a generator, or pictures that are there already."""
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from ..data.decoding import read_picture, readable
+from ..data.folders import image_files
+from ..errors import GanlibError
+from ..models.sampling import sample_parts
+from ..models.store import LoadedGenerator, load_generator, network
+from ..training.runs import RunFolder
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where draws of pictures come from.
+
+    draw: function of (n, seed) that gives n pictures, as uint8 arrays (b, H, W, 3); draws: for how many seeds
+    it can; info: numbers for the table.
+    """
+
+    draw: Callable
+    draws: int
+    info: dict
+
+
+def open_source(source, n, draws, size, device, progress=True):
+    """The Source of what `evaluate` takes, for up to so many draws of n pictures of `size` pixels.
+
+    Raises GanlibError where it has no n pictures of that size, or cannot be read.
+    """
+    path = Path(source) if isinstance(source, str | Path) else None
+    name = str(path or "The source")
+    if path and path.suffix == ".npy":
+        source = _read_npy(path)
+    elif path and path.is_dir() and not _is_run(path):
+        source = _read_folder(path, size, n * draws, progress)
+    if isinstance(source, np.ndarray):
+        _check_images(source, n, size, name)
+        return Source(partial(_cut, source), min(draws, len(source) // n), {})
+    generator = load_generator(path, device) if path else source
+    resolution = network(generator).to(device).resolution
+    if resolution != size:
+        raise GanlibError(f"{name} draws {resolution}x{resolution} pixels: expected {size}x{size}, as the "
+                          "pack's images have.")
+    return Source(partial(sample_parts, generator), draws, _info(generator))
+
+
+def _is_run(folder):
+    run = RunFolder(folder)
+    return run.config_path.exists() or run.generator_path.exists()
+
+
+def _info(generator):
+    if not isinstance(generator, LoadedGenerator):
+        return {}
+    info = generator.info
+    return {"images": float(info["images"]), "minutes": float(info["train_seconds"]) / 60}
+
+
+def _cut(images, n, seed):
+    """Draw number `seed` of pictures that are there already: they are taken one after another."""
+    yield images[seed * n:(seed + 1) * n]
+
+
+def _check_images(images, n, size, name):
+    if images.dtype != np.uint8 or images.shape[1:] != (size, size, 3):
+        raise GanlibError(f"{name} holds {images.dtype} {images.shape}: expected uint8 from 0 to 255, of the "
+                          f"shape (N, {size}, {size}, 3) of the pack's images.")
+    if len(images) < n:
+        raise GanlibError(f"{name} holds {len(images):,} images, fewer than n={n:,}, on which the distance "
+                          f"depends: make more, or take n={len(images)} for all.")
+
+
+def _read_npy(path):
+    try:
+        images = np.load(path, mmap_mode="r")
+    except (OSError, ValueError, EOFError) as error:
+        raise GanlibError(f"{path} cannot be read as images of one size ({error}).") from error
+    if not isinstance(images, np.ndarray):
+        raise GanlibError(f"{path} holds several arrays: expected one, as numpy.save writes it.")
+    return images
+
+
+def _read_folder(folder, size, most, progress):
+    """The pictures of a folder, uint8 (N, size, size, 3), at most so many.
+
+    All are opened: one that is damaged, or of another size, is found wherever it stands.
+    """
+    files = image_files(folder)
+    images = np.empty((min(most, len(files)), size, size, 3), np.uint8)
+    for i, file in enumerate(tqdm(files, "reading", unit="img", disable=not progress, leave=False)):
+        picture = read_picture(folder / file)
+        height, width, _ = picture.shape
+        if (height, width) != (size, size):
+            raise GanlibError(f"{readable(str(folder / file))} has {width}x{height} pixels: expected "
+                              f"{size}x{size}, as the pack's images. Resize it, or take it out.")
+        if i < most:
+            images[i] = picture
+    return images
