@@ -18,7 +18,7 @@ from .detector import find_bad_crops
 from .duplicates import find_duplicates
 from .folders import in_words, look_through
 from .labels import read_labels
-from .origins import origin
+from .origins import origin_of
 
 REASONS = {  # in the order in which a file is tested
     "empty": "no bytes",
@@ -99,7 +99,7 @@ def clean(folder, size=64, fit="crop", labels=None, faces="auto", progress=True)
     _check_options(size, fit=fit, faces=faces)
     files, passed_over = look_through(folder)
     passed_over += passed_over_in(folder)
-    made_from = origin(folder)  # before the work: what changes meanwhile is another origin
+    made_from = origin_of(folder)  # before the work: what changes meanwhile is another origin
     attributes, of_file, lost = read_labels(folder, files, labels)
     unknown = dict.fromkeys(attributes)
     rows = [Row(readable(file), labels=dict(of_file.get(file, unknown))) for file in files]

@@ -17,7 +17,7 @@ def marker(folder):
         return None
 
 
-def origin(folder):
+def origin_of(folder):
     """What tells a folder of raw pictures from others and from what it was before, as a pack keeps it.
 
     Returns a dict of strings:
