@@ -9,13 +9,14 @@ import warnings
 import numpy as np
 import torch
 
-from ..errors import GanlibError, did_you_mean
+from ..errors import GanlibError, did_you_mean, memory_advice
 from ..images import to_uint8
 from ..seeding import seeded
+from ..threads import ThreadChooser
 from .store import network
 
 BLOCK = 64  # latents are drawn in blocks, so that the first n of a seed are the same for every n
-PART = 8 * BLOCK  # images of `sample` that are drawn and handed over together
+MANY = 8  # batches, from which on it pays to try how many threads draw them fastest
 
 
 def latents(n, z_dim, seed=0, start=0):
@@ -53,10 +54,12 @@ def generate(G, z, batch=None, noise="fixed"):
     device = next(G.parameters()).device
     batch = batch or max(1, min(BLOCK, 2**18 // G.resolution**2))
     images = []
-    for start in range(0, len(z), batch):
-        part = z[start:start + batch].to(device)
-        x = G(part) if z.ndim == 2 else G.synthesis(part, _noise(G, noise, start, len(part)))
-        images.append(to_uint8(x).cpu())
+    with _chooser(device, len(z) / batch) as chooser:
+        for start in range(0, len(z), batch):
+            part = z[start:start + batch].to(device)
+            with chooser.piece(len(part)):
+                x = G(part) if z.ndim == 2 else G.synthesis(part, _noise(G, noise, start, len(part)))
+                images.append(to_uint8(x).cpu())
     images = torch.cat(images).numpy()
     scale = G.resolution // images.shape[1]
     return images.repeat(scale, 1).repeat(scale, 2) if scale > 1 else images
@@ -74,17 +77,36 @@ def _noise(G, noise, start, n):
     return [torch.cat([torch.randn(x.shape, generator=draw) for draw in draws]).to(x.device) for x in G.fixed_noise()]
 
 
+def _chooser(device, batches):
+    """What chooses the number of CPU threads for a loop of so many batches: for few it stays as it is."""
+    few = device.type != "cpu" or batches < MANY
+    return ThreadChooser(torch.get_num_threads() if few else "auto")
+
+
 def sample_parts(generator, n=64, seed=0, psi=1.0):
-    """The images of `sample` in parts, uint8 arrays (up to 512, H, W, 3): for more of them than memory holds."""
+    """The images of `sample` in parts, uint8 arrays (64 or fewer, H, W, 3): for more than fit the memory."""
     G = network(generator)
-    for start in range(0, max(1, n), PART):
-        z = latents(min(PART, n - start), G.z_dim, seed, start)
-        yield generate(G, z if psi == 1 else styles(G, z, psi))
+    with _chooser(next(G.parameters()).device, n / BLOCK) as chooser:
+        for start in range(0, max(1, n), BLOCK):
+            z = latents(min(BLOCK, n - start), G.z_dim, seed, start)
+            with chooser.piece(len(z)):
+                images = generate(G, z if psi == 1 else styles(G, z, psi))
+            yield images
 
 
 def sample(generator, n=64, seed=0, psi=1.0):
-    """n images of a generator (as `load_generator` gives it): uint8 array (n, H, W, 3); psi as for `styles`."""
-    return np.concatenate([*sample_parts(generator, n, seed, psi)])
+    """n images of a generator (as `load_generator` gives it): uint8 array (n, H, W, 3); psi as for `styles`.
+
+    Raises GanlibError where n images do not fit the memory.
+    """
+    side = network(generator).resolution
+    with memory_advice(f"{n:,} images of {side}x{side} take {n * side**2 * 3 / 1e9:,.1f} GB: lower n."):
+        images = np.empty((max(0, n), side, side, 3), np.uint8)
+        start = 0
+        for part in sample_parts(generator, n, seed, psi):
+            images[start:start + len(part)] = part
+            start += len(part)
+    return images
 
 
 def check_latents(G, z):

@@ -1,0 +1,121 @@
+"""Samples, mixing sheets and walks as files. Nothing that is something else is ever overwritten."""
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+from tqdm.auto import tqdm
+
+from ..errors import GanlibError, memory_advice
+from ..files import check_replaceable, need_space, write_atomic
+from ..images import encoded
+from ..models.sampling import generate, sample_parts
+from ..models.store import need_loaded
+from .latent_files import identity
+from .styles import mixing_sheet, points, walk
+
+ORIGIN = "ganlib"  # the text chunk of a PNG that says which generator drew it
+
+
+def export_samples(generator, out, n=64, seed=0, psi=1.0):
+    """Write the images of `sample` to a path: OUT.npy (uint8 (n, H, W, 3)), or a folder for PNGs.
+
+    They are drawn and written in parts, so that any number of them fits the memory. A folder may hold samples
+    of the same generator and psi. Raises GanlibError, before any work, where it holds anything else.
+    """
+    out = Path(out)
+    need_loaded(generator)
+    if n < 1:
+        raise GanlibError(f"n={n}: expected at least one sample.")
+    if out.suffix != ".npy" and (out.is_file() or out.suffix and not out.is_dir()):
+        raise GanlibError(f"OUT={out}: expected a name ending in .npy, or a folder for PNGs.")
+    with memory_advice("Close other programs, or take a smaller generator."):
+        if out.suffix == ".npy":
+            _export_array(generator, out, n, seed, psi)
+        else:
+            _export_pictures(generator, out, n, seed, psi)
+
+
+def _export_array(generator, out, n, seed, psi):
+    check_replaceable(out)
+    side = generator.G.resolution
+    shape = n, side, side, 3
+    if out.parent.is_dir():
+        need_space(out.parent, np.prod(shape, dtype=float), "lower --n, or choose another disk.")
+
+    def pieces():
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        yield header.getvalue()
+        for images in _with_progress(sample_parts(generator, n, seed, psi), n):
+            yield images.tobytes()
+
+    write_atomic(out, pieces())
+
+
+def _export_pictures(generator, folder, n, seed, psi):
+    """seed<seed>-<number>.png, each with a text that says which generator drew it, and with which psi."""
+    origin = f"{identity(generator)}, psi {psi:g}"
+    _check_folder(folder, origin)
+    about = PngImagePlugin.PngInfo()
+    about.add_text(ORIGIN, origin)
+    number = 0
+    for images in _with_progress(sample_parts(generator, n, seed, psi), n):
+        for image in images:
+            data = encoded(Image.fromarray(image).save, pnginfo=about)
+            write_atomic(folder / f"seed{seed}-{number:05d}.png", data, durable=False)
+            number += 1
+
+
+def export_mixing_sheet(generator, out, row_seeds, col_seeds, layers="coarse", psi=1.0):
+    """Write the table of `mixing_sheet` to OUT.png; raises GanlibError where the path holds anything else."""
+    if Path(out).suffix.lower() != ".png":
+        raise GanlibError(f"OUT={out}: expected a name that ends in .png.")
+    check_replaceable(out)
+    with memory_advice("Take fewer rows or columns."):
+        sheet = mixing_sheet(generator, row_seeds, col_seeds, layers, psi)
+        write_atomic(out, encoded(sheet.save))
+
+
+def export_walk(generator, out, seeds, frames=60, loop=False, psi=1.0):
+    """Write a walk through the faces of seeds (as for `points`) as a movie; the end of OUT says of which kind.
+
+    It goes straight through w where there is one. Raises GanlibError where the path holds anything else.
+    """
+    from ..view.movies import encoder, movie  # not above: movies know runs, and sampling needs no training code
+
+    encoder(out)  # raises where there is none for this kind
+    check_replaceable(out)
+    with memory_advice("Lower --frames."):
+        way = walk(points(generator, seeds, psi), frames, loop=loop)
+        movie(out, generate(generator, way))
+
+
+def _with_progress(parts, n):
+    """Parts of n images, with a bar where they take more than a few seconds."""
+    with tqdm(total=n, desc="drawing", unit="img", delay=3) as bar:
+        for images in parts:
+            yield images
+            bar.update(len(images))
+
+
+def _check_folder(folder, origin):
+    """Raise GanlibError if a folder has anything but pictures of this origin; hidden files do not count."""
+    for path in sorted(folder.iterdir()) if folder.exists() else []:
+        if path.name.startswith("."):
+            continue
+        found = _origin_of(path)
+        if found == origin:
+            continue
+        what = f"is of another generator or psi ({found})" if found else "is no sample of ganlib's"
+        raise GanlibError(f"{folder} is not empty: {path.name} in it {what}. Two sets in one folder would be taken "
+                          "for one: choose a new folder.")
+
+
+def _origin_of(path):
+    """What the text of a PNG says about its origin, or None."""
+    try:
+        with Image.open(path, formats=["png"]) as picture:
+            return picture.info.get(ORIGIN)
+    except (OSError, SyntaxError, ValueError):
+        return None
