@@ -44,6 +44,8 @@ def read_picture(path):
     file's name, for what is no picture of FORMATS, is damaged, or has more than MOST_PIXELS pixels.
     """
     try:
+        if not Path(path).stat().st_size:
+            raise ValueError("0 bytes")
         return np.array(_open(Path(path)))
     except Exception as error:  # Pillow has a dozen kinds for a damaged file
         raise GanlibError(f"{readable(str(path))} cannot be read as a picture ({_fault(error)}): "
@@ -99,6 +101,8 @@ def readable(name):
 
 def _fault(error):
     """What is wrong with a file, in at most 120 characters."""
+    if isinstance(error, Image.DecompressionBombError):
+        return f"more than {MOST_PIXELS / 1e6:.0f} million pixels"
     if isinstance(error, UnidentifiedImageError):
         return f"no picture of the formats {', '.join(_formats())}, or damaged where it begins"
     if isinstance(error, OSError) and error.strerror:

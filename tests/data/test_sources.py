@@ -1,99 +1,28 @@
-"""fetch: folders, untrusted archives, the synthetic set, and Kaggle against a stand-in on loopback."""
-import bz2
-import csv
+"""fetch(): folders, the synthetic set, what is used again, and Kaggle against a stand-in on loopback."""
 import errno
-import gzip
 import io
 import os
 import random
 import shutil
 import signal
-import stat
 import subprocess
 import sys
-import tarfile
 import threading
 import time
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 from kaggle_stand_in import KaggleStandIn
-from PIL import Image
+from raw_files import FACES, make_zip, png, refused, tree
 
 from ganlib.data import synthetic
-from ganlib.data.sources import MARKER, fetch
+from ganlib.data.sources import fetch
 from ganlib.errors import GanlibError
 from ganlib.files import data_dir
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(autouse=True)
-def data(tmp_path, monkeypatch):
-    """Everything goes below tmp_path; returns the raw folder there."""
-    monkeypatch.setenv("GANLIB_DATA", str(tmp_path / "data"))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path / "data" / "raw"
-
-
-def png(number=0):
-    file = io.BytesIO()
-    Image.new("RGB", (8, 8), (number % 256, 20, 30)).save(file, "PNG")
-    return file.getvalue()
-
-
-FACES = {"faces/1.png": png(1), "faces/2.png": png(2), "labels.csv": b"file,hair,eyes\n"}
-
-
-def make_zip(path, files=FACES, **options):
-    with zipfile.ZipFile(path, "w", **options) as z:
-        for name, content in files.items():
-            z.writestr(name, content)
-    return path
-
-
-def make_tar(path, files=FACES, mode="w"):
-    with tarfile.open(path, mode) as tar:
-        for name, content in files.items():
-            member = name if isinstance(name, tarfile.TarInfo) else tarfile.TarInfo(name)
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
-    return path
-
-
-def tree(folder):
-    """{relative path: content} of all files but fetch's own marker."""
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*"))
-            if path.is_file() and not path.name.startswith(".ganlib-") and path.suffix != ".lock"}
-
-
-def refused(source, *words, dest=None, **options):
-    """The GanlibError of fetch(): at most two lines, with these words in it, and nothing new left behind."""
-    out = Path(dest) if dest else data_dir() / "raw"
-    before = tree(out.parent) if out.parent.exists() else {}
-    with pytest.raises(GanlibError) as error:
-        fetch(source, dest, progress=False, **options)
-    text = str(error.value)
-    assert text.count("\n") <= 1
-    for word in words:
-        assert word in text, text
-    assert before == (tree(out.parent) if out.parent.exists() else {})
-    return text
-
-
-# Where things go
-
-def test_data_dir_is_the_variable_then_the_repository_then_here(tmp_path, monkeypatch):
-    assert data_dir() == tmp_path / "data"
-    monkeypatch.delenv("GANLIB_DATA")
-    package = tmp_path / "checkout" / "ganlib"
-    monkeypatch.setattr("ganlib.files.__file__", str(package / "files.py"))
-    assert data_dir() == Path("data")
-    package.mkdir(parents=True)
-    (package.parent / "pyproject.toml").touch()
-    assert data_dir() == tmp_path / "checkout" / "data"
+pytestmark = pytest.mark.usefixtures("data")
 
 
 @pytest.mark.parametrize("source", [None, "", "  ", 7, Path()])
@@ -118,8 +47,6 @@ def test_addresses_are_refused():
     refused("https://example.com/faces.zip", "not found", "the path of an archive")
     refused("https://www.kaggle.com/datasets/someone/faces", "did you mean kaggle:someone/faces?")
 
-
-# Folders
 
 def test_folder_comes_back_as_given(tmp_path):
     (tmp_path / "mine" / "deep").mkdir(parents=True)
@@ -148,35 +75,6 @@ def test_unreadable_folder(tmp_path):
     refused(tmp_path / "mine", "that can be read")
 
 
-# Archives that are well
-
-@pytest.mark.parametrize("suffix, mode", [(".tar", "w"), (".tar.gz", "w:gz"), (".tgz", "w:gz"),
-                                          (".tar.bz2", "w:bz2"), (".tar.xz", "w:xz"), (".zip", None)])
-def test_archives_unpack(tmp_path, data, suffix, mode):
-    path = tmp_path / f"my.faces{suffix}"
-    make_tar(path, mode=mode) if mode else make_zip(path, compression=zipfile.ZIP_DEFLATED)
-    folder = fetch(path, progress=False)
-    assert folder == data / "my.faces"
-    assert tree(folder) == FACES
-    assert fetch(str(path), tmp_path / "a" / "b", progress=False) == tmp_path / "a" / "b"
-    assert tree(tmp_path / "a" / "b") == FACES
-    assert not list(data.glob(".*.new"))
-
-
-def test_kind_is_told_by_content_not_by_name(tmp_path):
-    os.rename(make_tar(tmp_path / "a.tar.gz", mode="w:gz"), tmp_path / "b.zip")
-    assert tree(fetch(tmp_path / "b.zip", progress=False)) == FACES
-    path = make_tar(tmp_path / "c.zip", {"PK/1.png": png(1)})  # begins with the letters of a zip
-    assert tree(fetch(path, progress=False)) == {"PK/1.png": png(1)}
-
-
-def test_other_files_are_left_out(tmp_path):
-    noise = {"__MACOSX/faces/._1.png": b"x", "faces/.DS_Store": b"x", ".git/1.png": b"x", "run.py": b"x",
-             "d/": b"", "readme": b"x"}
-    path = make_zip(tmp_path / "a.zip", noise | FACES | {"B\\3.GIF": b"gif"})
-    assert tree(fetch(path, progress=False)) == FACES | {"B/3.GIF": b"gif"}
-
-
 def test_unpacked_once_and_never_replaced(tmp_path, monkeypatch):
     path = make_zip(tmp_path / "a.zip")
     folder = fetch(path, progress=False)
@@ -185,7 +83,8 @@ def test_unpacked_once_and_never_replaced(tmp_path, monkeypatch):
         patch.setattr("ganlib.data.sources.unpack", lambda *args: pytest.fail("unpacked again"))
         assert fetch(path, progress=False) == folder
     make_zip(path, {"new.png": png(9)})
-    refused(path, str(folder), f"holds files from {path.resolve()}, before that changed", "remove it", dest=folder)
+    refused(path, str(folder), f"holds files from {path.resolve()}, before that changed", "remove it",
+            dest=folder)
     assert tree(fetch(path, progress=False)) == {"new.png": png(9)}  # a folder of its own
     assert b"red" in (folder / "labels.csv").read_bytes()
     shutil.rmtree(folder)
@@ -230,12 +129,6 @@ def test_leftovers_of_a_killed_run_are_cleared(tmp_path, data):
     assert sorted(p.name for p in data.iterdir()) == [".a.lock", "a"]
 
 
-def test_progress_bar(tmp_path, capfd):
-    for path in (make_zip(tmp_path / "a.zip"), make_tar(tmp_path / "b.tar.gz", mode="w:gz")):
-        fetch(path)
-        assert f"unpacking {path.name}: 3 files" in capfd.readouterr().err
-
-
 def test_two_at_once_unpack_once(tmp_path):
     path = make_zip(tmp_path / "a.zip", {f"{i}.png": png(i) for i in range(300)})
     results = []
@@ -248,221 +141,27 @@ def test_two_at_once_unpack_once(tmp_path):
     assert results == [300] * 4
 
 
-# Archives that are hostile or broken
-
-BAD_NAMES = ["../out.png", "a/../../out.png", "/abs.png", "C:/x.png", "C:\\x.png", "..\\out.png", "a\\..\\..\\x.png", "\\\\host\\share.png"]
-
-
-@pytest.mark.parametrize("name", BAD_NAMES)
-def test_names_that_leave_the_folder(tmp_path, name):
-    refused(make_tar(tmp_path / "a.tar", FACES | {name: png()}), "points outside")
-    refused(make_zip(tmp_path / "a.zip", FACES | {name: png()}), "points outside")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.tar", "a.zip", "data"]
-
-
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE,
-                                  tarfile.FIFOTYPE])
-def test_links_and_devices_in_a_tar(tmp_path, kind):
-    link = tarfile.TarInfo("link.png")
-    link.type, link.linkname = kind, "/etc/passwd"
-    refused(make_tar(tmp_path / "a.tar", FACES | {link: b""}), "link or a device")
-
-
-def test_link_in_a_zip(tmp_path):
-    link = zipfile.ZipInfo("link.png")
-    link.create_system, link.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
-    refused(make_zip(tmp_path / "a.zip", FACES | {link: b"/etc/passwd"}), "link or a device")
-
-
-@pytest.fixture
-def limit(monkeypatch):
-    """Sets the most files and bytes that an archive may hold."""
-    def limit(files=10**6, size=10**10):
-        monkeypatch.setattr("ganlib.data.archives.MAX_FILES", files)
-        monkeypatch.setattr("ganlib.data.archives.MAX_BYTES", size)
-    return limit
-
-
-def test_limits(tmp_path, limit):
-    files = {f"{i}.bmp": bytes(1000) for i in range(20)}
-    for path in (make_zip(tmp_path / "a.zip", files), make_tar(tmp_path / "a.tar.gz", files, "w:gz")):
-        limit(files=19)
-        refused(path, "unpacks to more than", "unpack it yourself")
-        limit(size=19_999)
-        refused(path, "unpacks to more than")
-        limit(20, 20_000)
-        assert len(tree(fetch(path, progress=False))) == 20
-        shutil.rmtree(data_dir())
-
-
-def test_sizes_in_headers_are_not_believed(tmp_path, limit):
-    path = make_zip(tmp_path / "a.zip", {"big.bmp": bytes(5_000_000)}, compression=zipfile.ZIP_DEFLATED)
-    content = bytearray(path.read_bytes())
-    size = (5_000_000).to_bytes(4, "little")
-    assert content.count(size) == 2
-    path.write_bytes(content.replace(size, (10).to_bytes(4, "little")))
-    limit(100, 1_000_000)
-    refused(path, "damaged")  # no more than 10 bytes are read of it
-    bomb = make_tar(tmp_path / "b.tar.gz", FACES | {"skipped.bin": bytes(30_000_000)}, "w:gz")
-    refused(bomb, "unpacks to more than")
-    limit()
-    with tarfile.open(tmp_path / "c.tar.gz", "w:gz", format=tarfile.GNU_FORMAT) as tar:  # a name of 40 MB
-        tar.addfile(tarfile.TarInfo("n" * 40_000_000 + ".png"))
-    refused(tmp_path / "c.tar.gz", "damaged", "a header of 40,")
-
-
-def test_encrypted_zip(tmp_path):
-    path = make_zip(tmp_path / "a.zip")
-    content = bytearray(path.read_bytes())
-    content[6] |= 1                                  # flag in the first local header
-    content[content.index(b"PK\1\2") + 8] |= 1       # and in the directory
-    path.write_bytes(content)
-    refused(path, "encrypted", "give the folder")
-
-
-@pytest.mark.parametrize("suffix, mode", [(".tar", "w"), (".tar.gz", "w:gz"), (".tar.bz2", "w:bz2"),
-                                          (".tar.xz", "w:xz"), (".zip", None)])
-def test_cut_or_damaged_archives(tmp_path, suffix, mode):
-    dice = random.Random(0)
-    files = {f"{i}.bmp": dice.randbytes(3000) for i in range(8)}
-    path = tmp_path / f"a{suffix}"
-    make_tar(path, files, mode) if mode else make_zip(path, files)
-    whole = path.read_bytes()
-    end = 8 * (512 + 3072) if suffix == ".tar" else len(whole) - 5  # of a tar: all there but the end mark
-    for keep in (len(whole) // 2, len(whole) * 9 // 10, end, 700):
-        path.write_bytes(whole[:keep])
-        refused(path, "cut short")
-    broken = bytearray(whole)
-    broken[512 + 3072 + 3 if suffix == ".tar" else len(whole) // 2] ^= 0x55  # a tar has sums on headers only
-    path.write_bytes(broken)
-    refused(path, "damaged")
-    path.write_bytes(whole)
-    assert tree(fetch(path, progress=False)) == files
-
-
-def test_gzip_sum_at_the_end_is_checked(tmp_path):
-    path = make_tar(tmp_path / "a.tar.gz", mode="w:gz")
-    content = bytearray(path.read_bytes())
-    content[-6] ^= 1
-    path.write_bytes(content)
-    refused(path, "damaged", "CRC")
-
-
-def test_not_an_archive(tmp_path):
-    path = tmp_path / "a.zip"
-    for content, words in [(b"", "is empty"), (b"\n <!DOCTYPE html><html>", "HTML page"),
-                           (b"just words", "begins with b'just wor'"), (b"Rar!\x1a\x07", "b'Rar!"),
-                           (bytes(range(256)) * 8, "no archive"), (gzip.compress(b"no tar"), "damaged"),
-                           (bz2.compress(b"text" * 999), "damaged"), (b"PK\3\4" + bytes(40), "cut short")]:
-        path.write_bytes(content)
-        refused(path, words, "a.zip")
-    path.unlink()
-    Image.new("RGB", (9, 9)).save(tmp_path / "one.png")
-    refused(tmp_path / "one.png", "no archive")
-
-
-def test_archive_without_images(tmp_path):
-    refused(make_zip(tmp_path / "a.zip", {"a.txt": b"", "b.txt": b"", "inner.zip": b"", "x.csv": b""}),
-            "no image files", ".txt: 2 (a.txt, b.txt)", "archive inside, to be unpacked first: 1 (inner.zip)")
-    refused(make_tar(tmp_path / "a.tar", {}), "no image files", "nothing")
-    refused(make_zip(tmp_path / "b.zip", {}), "no image files", "nothing")
-
-
-def test_file_in_the_way_of_a_folder(tmp_path):
-    path = make_zip(tmp_path / "a.zip", {"x.png": png(1), "x.png/y.png": png(2)})
-    assert tree(fetch(path, progress=False)) == {"x.png": png(1), "renamed/000002.png": png(2)}
-
-
-def test_no_space(tmp_path, monkeypatch):
-    path = make_zip(tmp_path / "a.zip", {"a.bmp": bytes(10_000)})
-    usage = shutil.disk_usage(tmp_path)
-    with monkeypatch.context() as patch:
-        patch.setattr(shutil, "disk_usage", lambda folder: usage._replace(free=9_999))
-        refused(path, "o space left")
-
-    class Full(io.BytesIO):
-        def write(self, chunk):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    with monkeypatch.context() as patch:
-        patch.setattr("ganlib.data.archives.open", lambda *how: Full() if how[1] == "xb" else open(*how), raising=False)
-        refused(path, "o space left")
-    assert len(tree(fetch(path, progress=False))) == 1
-
-
-def test_real_archive(real_faces, tmp_path):
-    folder = fetch(real_faces / "wild-faces.zip", tmp_path / "wild", progress=False)
-    assert len(list(folder.rglob("*.jpg"))) == 4000
-
-
-# The synthetic set
-
-@pytest.fixture
-def quick(monkeypatch):
-    """Faces that cost nothing: returns the list of indices drawn."""
-    calls = []
-
-    def face(index, seed=0, size=64):
-        calls.append(index)
-        pixels = np.random.default_rng([seed, index]).integers(0, 256, (4, 4, 3), dtype=np.uint8)
-        return np.asarray(Image.fromarray(pixels).resize((size, size))), {"hair": "red", "eyes": "blue"}
-
-    monkeypatch.setattr("ganlib.data.synthetic.face", face)
-    return calls
-
-
-def test_synthetic_files_and_labels(data):
-    folder = fetch("synthetic", n=12, size=32, progress=False)
-    assert folder.parent == data and folder.name.startswith("synthetic-12x32-")
-    assert [p.name for p in sorted((folder / "faces").iterdir())] == [f"{i:06d}.png" for i in range(12)]
-    pixels, labels = synthetic.face(7, size=32)
-    assert np.array_equal(np.asarray(Image.open(folder / "faces/000007.png")), pixels)
-    rows = {row["file"]: row for row in csv.DictReader(open(folder / "labels.csv"))}
-    assert rows["faces/000007.png"] == {"file": "faces/000007.png", **labels}
-    assert all((folder / name).is_file() for name in rows) and len(rows) == 12 + 9 + 1
-
-
-def test_synthetic_faults_are_what_they_are_named(quick):
-    spoiled = fetch("synthetic", n=9, size=64, progress=False) / "spoiled"
-    assert (spoiled / "empty.png").stat().st_size == 0
-    for name in ("empty.png", "truncated.png", "text.jpg"):
-        with pytest.raises(OSError):
-            Image.open(spoiled / name).load()
-    image = {p.name: Image.open(p) for p in spoiled.iterdir() if p.name not in ("empty.png", "text.jpg")}
-    assert image["tiny.png"].size == (8, 8) and image["wide.png"].size == (512, 64)
-    assert image["grey.png"].mode == "L" and image["rgba.png"].mode == "RGBA"
-    assert np.ptp(np.asarray(image["uniform.png"])) <= 3
-    originals = [np.asarray(Image.open(spoiled.parent / f"faces/{i:06d}.png"), int) for i in range(9)]
-    for k in range(3):
-        assert np.array_equal(np.asarray(image[f"mirrored-{k}.png"])[:, ::-1], originals[3 * k])
-        assert np.abs(np.asarray(image[f"reencoded-{k}.jpg"]) - originals[3 * k + 1]).mean() < 8
-        assert image[f"resized-{k}.png"].size == (96, 96)
-    assert {"crop-corner.png", "crop-shifted.png", "pattern.png"} < set(image)
-
-
-def test_synthetic_is_deterministic_and_reused(quick, tmp_path):
-    first = fetch("synthetic", tmp_path / "a", n=5, size=32, progress=False)
-    assert tree(first) == tree(fetch("synthetic", tmp_path / "b", n=5, size=32, progress=False))
-    drawn = len(quick)
-    assert fetch("synthetic", tmp_path / "a", n=5, size=32, progress=False) == first
-    assert len(quick) <= drawn + 1  # the check of the size
+def test_synthetic_is_deterministic_and_reused(tmp_path):
+    one = fetch("synthetic", tmp_path / "a", n=5, size=32, progress=False)
+    assert tree(one) == tree(fetch("synthetic", tmp_path / "b", n=5, size=32, progress=False))
+    (one / "faces/000000.png").write_bytes(b"changed by hand")
+    assert fetch("synthetic", tmp_path / "a", n=5, size=32, progress=False) == one
+    assert (one / "faces/000000.png").read_bytes() == b"changed by hand"
     larger = fetch("synthetic", n=6, size=32, progress=False)
     assert len(list((larger / "faces").iterdir())) == 6
 
 
-def test_synthetic_cut_off_is_done_again(quick, tmp_path, monkeypatch):
-    face = synthetic.face
-
+def test_synthetic_cut_off_is_done_again(monkeypatch):
     def interrupt(index, **options):
         if index == 4:
             raise KeyboardInterrupt
-        return face(index, **options)
+        return synthetic.face(index, **options)
 
-    monkeypatch.setattr("ganlib.data.synthetic.face", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        fetch("synthetic", n=6, size=32, progress=False)
+    with monkeypatch.context() as patch:
+        patch.setattr("ganlib.data.synthetic_set.face", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            fetch("synthetic", n=6, size=32, progress=False)
     assert not [p for p in (data_dir() / "raw").iterdir() if p.is_dir()]
-    monkeypatch.setattr("ganlib.data.synthetic.face", face)
     assert len(list((fetch("synthetic", n=6, size=32, progress=False) / "faces").iterdir())) == 6
 
 
@@ -471,11 +170,14 @@ def test_synthetic_bad_numbers(options):
     refused("synthetic", f"{[*options][0]}=", **options)
 
 
-# Kaggle
+def zipped(files):
+    """The bytes of a zip with these files."""
+    make_zip(buffer := io.BytesIO(), files)
+    return buffer.getvalue()
 
-BODY = io.BytesIO()
-make_zip(BODY, {f"data/{i}.bmp": random.Random(i).randbytes(60_000) for i in range(50)})
-BODY = BODY.getvalue()  # 3 MB: the client reads 1 MiB at a time
+
+# 3 MB: the client reads 1 MiB at a time
+BODY = zipped({f"data/{i}.bmp": random.Random(i).randbytes(60_000) for i in range(50)})
 DATASET = "kaggle:soumikrakshit/anime-faces"
 
 
@@ -635,13 +337,12 @@ def test_kaggle_killed_then_called_again(kaggle, tmp_path):
 @pytest.mark.parametrize("files, taken", [
     ({"data/new.bmp": bytes(5_000_000)}, True), ({"data/new.png": png(5)}, False)])
 def test_kaggle_changed_while_away(kaggle, files, taken):
-    """Starts anew. Of a smaller one the client takes the part that it has for the whole: found out and removed."""
+    """Starts anew. The client takes what it has of a larger one for the whole smaller one: found out."""
     kaggle.cuts = [1_500_000] + [0] * 20
     with pytest.raises(GanlibError):
         fetch(DATASET)
     kaggle.cuts, kaggle.etag = [], '"version-2"'
-    make_zip(new := io.BytesIO(), files)
-    kaggle.body = new.getvalue()
+    kaggle.body = zipped(files)
     if not taken:
         with pytest.raises(GanlibError, match="removed, call again"):
             fetch(DATASET)
