@@ -5,7 +5,7 @@ import time
 import pytest
 import torch
 from helpers import make_pack
-from test_train import start, states
+from processes import start, states
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +15,8 @@ def pack(tmp_path_factory):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_twelve_kills(pack, tmp_path, seed):
-    rng, total = random.Random(seed), 16 * 1_500
+    rng = random.Random(seed)
+    total = 16 * 1_500
     process = start(pack, tmp_path / "whole", total)
     assert process.wait() == 0
     kills = 0

@@ -1,16 +1,13 @@
 import json
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from helpers import make_pack, tiny
+from processes import start, states, wait_for_checkpoint
 from safetensors.torch import load_file
 
 from ganlib.config import Config
@@ -60,11 +57,6 @@ def test_a_run_leaves_the_files_of_the_contract(pack, tmp_path):
     assert images.std(axis=0).mean() > 0.1  # different latents, different pictures
 
 
-def states(run):
-    """Everything that decides how training goes on."""
-    return load_file(state_files(run)[0])
-
-
 def test_n_steps_and_n_more_are_two_n_bit_for_bit(pack, tmp_path):
     train(tiny(images=320), pack, tmp_path / "whole", progress=False)
     train(tiny(images=144), pack, tmp_path / "legs", progress=False)
@@ -94,32 +86,6 @@ def test_a_finished_run_is_left_as_it_is(pack, tmp_path):
     before = {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()}
     assert train(tiny(), pack, tmp_path / "run", progress=False).images == 160
     assert {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()} == before
-
-
-SCRIPT = """
-    import sys
-    sys.path.insert(0, {tests!r})
-    from helpers import tiny
-    from ganlib.training.loop import train
-    print(train(tiny(images={images}, checkpoint_minutes={every}, frames=8), {pack!r}, {run!r}))
-"""
-
-
-def start(pack, run, images, checkpoint_minutes=0.005, stdout=subprocess.PIPE, before=None):
-    script = SCRIPT.format(tests=str(Path(__file__).parents[1]), images=images, every=checkpoint_minutes,
-                           pack=str(pack.path), run=str(run))
-    return subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=stdout,
-                            stderr=subprocess.STDOUT, text=True, preexec_fn=before,
-                            env=os.environ | {"OMP_NUM_THREADS": "1"})
-
-
-def wait_for_checkpoint(run, process):
-    for _ in range(600):
-        if state_files(run):
-            return
-        assert process.poll() is None, process.stdout.read()
-        time.sleep(0.05)
-    raise AssertionError("no checkpoint after 30 seconds")
 
 
 def test_killed_and_resumed_equals_never_killed(pack, tmp_path):
