@@ -13,6 +13,7 @@ from ..errors import GanlibError
 from ..models.sampling import sample_parts
 from ..models.store import LoadedGenerator, load_generator, network
 from ..training.runs import RunFolder
+from .distances import LEAST
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,9 @@ def _check_images(images, n, size, name):
         raise GanlibError(f"{name} holds {images.dtype} {images.shape}: expected uint8 from 0 to 255, of the "
                           f"shape (N, {size}, {size}, 3) of the pack's images.")
     if len(images) < n:
+        advice = f", or take n={len(images)} for all" if len(images) >= LEAST else ""
         raise GanlibError(f"{name} holds {len(images):,} images, fewer than n={n:,}, on which the distance "
-                          f"depends: make more, or take n={len(images)} for all.")
+                          f"depends: make more{advice}.")
 
 
 def _read_npy(path):

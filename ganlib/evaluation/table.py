@@ -10,12 +10,20 @@ from ..data.detector import detector_trouble
 from ..data.packs import Pack, load_pack
 from ..errors import GanlibError, memory_advice
 from ..files import write_atomic
-from .distances import NEIGHBOURS, face_numbers, frechet, frechet_infinity, kid, prdc, random_rows
+from .distances import (
+    ENOUGH,
+    LEAST,
+    NEIGHBOURS,
+    face_numbers,
+    frechet,
+    frechet_infinity,
+    kid,
+    prdc,
+    random_rows,
+)
 from .features import DEVICE, FEATURES, features, gaussian, real_statistics
 from .sources import open_source
 
-LEAST = 16  # images: each in a half of the real ones has 5 neighbours, and a quarter of the half a covariance
-ENOUGH = 2_048  # images, for a Fréchet distance that is worth comparing
 TITLES = {"kid": "KID x 1000", "kid_subsets": "± over its subsets"}
 
 
@@ -108,11 +116,13 @@ def evaluate(pack, runs, n=10_000, kind="lite", draws=3, full=True, infinity=Fal
 
 def _check_numbers(pack, n, draws, face_images):
     """Raise GanlibError for numbers of images that nothing can be computed of."""
-    for name, value, least in (("n", n, LEAST), ("draws", draws, 1), ("face_images", face_images, 0)):
+    for name, value, least in (("draws", draws, 1), ("face_images", face_images, 0)):
         if value < least:
             raise GanlibError(f"{name}={value}: expected {least} or more.")
-    if len(pack) < LEAST:
-        raise GanlibError(f"The pack {pack.path} holds {len(pack)} image(s): expected {LEAST} or more.")
+    for name, value in ((f"n={n}", n), (f"The pack {pack.path} holds {len(pack)} image(s)", len(pack))):
+        if value < LEAST:
+            raise GanlibError(f"{name}: expected {LEAST} or more. Fewer have no covariance and no "
+                              f"{NEIGHBOURS} neighbours each; with {ENOUGH:,} a distance is worth comparing.")
 
 
 class _Judge:

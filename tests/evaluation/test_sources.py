@@ -149,8 +149,9 @@ def test_a_folder_is_held_in_memory_once_and_no_more_of_it_than_is_drawn(tmp_pat
     (random_images(20, 32).transpose(0, 3, 1, 2), r"\(20, 3, 32, 32\)"),
     (random_images(1, 32)[0], r"holds uint8 \(32, 32, 3\)"),
     (np.uint8(3) * np.ones((), np.uint8), r"holds uint8 \(\)"),
-    (random_images(19, 32), "19 images, fewer than n=20"),
-    (random_images(19, 32)[:0], "0 images, fewer than n=20"),
+    (random_images(19, 32), "19 images, fewer than n=20.*: make more, or take n=19 for all"),
+    (random_images(5, 32), "5 images, fewer than n=20.*: make more.$"),
+    (random_images(5, 32)[:0], "0 images, fewer than n=20"),
 ])
 def test_wrong_arrays_are_one_clear_error(tmp_path, images, message):
     np.save(tmp_path / "images.npy", images)

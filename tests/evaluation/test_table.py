@@ -8,9 +8,9 @@ from PIL import Image
 
 from ganlib.__main__ import main
 from ganlib.errors import GanlibError
-from ganlib.evaluation.distances import frechet
+from ganlib.evaluation.distances import LEAST, frechet
 from ganlib.evaluation.features import features, gaussian, real_statistics
-from ganlib.evaluation.table import LEAST, evaluate
+from ganlib.evaluation.table import evaluate
 from ganlib.models.build import build_networks
 from ganlib.models.store import save_generator
 
