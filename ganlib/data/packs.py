@@ -13,7 +13,7 @@ from ..files import mend_folder, need_space, replaced_folder, write_atomic
 from .decoding import readable
 from .labels import MANIFEST_FIELDS, check_attributes
 
-FORMAT = 1
+PACK_FORMAT = 1
 CHUNK = 1024  # images that are copied or hashed at a time
 
 
@@ -183,7 +183,7 @@ def _write_info(folder, report):
     """pack.json: what there is to know of the pack, written last."""
     images = np.load(folder / "images.npy", mmap_mode="r")
     labels = np.load(folder / "labels.npy")
-    info = {"format": FORMAT, "size": images.shape[1], "n": len(images), "files": len(report.rows),
+    info = {"format": PACK_FORMAT, "size": images.shape[1], "n": len(images), "files": len(report.rows),
             "attributes": report.attributes, "hash": _hash(images, labels, report.attributes),
             "settings": report.settings}
     write_atomic(folder / "pack.json", f"{json.dumps(info, indent=1)}\n".encode())
@@ -202,7 +202,7 @@ def _read(path):
         rows = _read_manifest(path)
         indices = [int(row["index"]) for row in rows if row["index"] != ""]
         size, attributes, expected = info["size"], info["attributes"], info["hash"]
-        if info["format"] > FORMAT:
+        if info["format"] > PACK_FORMAT:
             raise ValueError(f"it has format {info['format']}, written by a newer ganlib")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise GanlibError(f"The pack {path} is damaged ({error}). {again}") from error
