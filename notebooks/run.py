@@ -15,8 +15,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
 
-from ganlib.presets import PROFILES
 from ganlib.files import data_dir
+from ganlib.presets import PROFILES
 
 HERE = Path(__file__).resolve().parent
 DEMO = ["01_data", "02_dcgan"]
@@ -55,20 +55,26 @@ def say(text):
     print(text, end="", flush=True)
 
 
+def is_bar(output):
+    """Whether an output is a progress bar: a widget, of which a page would show the first moment."""
+    data = output.get("data", {})
+    return "application/vnd.jupyter.widget-view+json" in data and "image/png" not in data
+
+
 def execute(name, folder):
     notebook = nbformat.read(HERE / f"{name}.ipynb", as_version=4)
     print(f"\n== {name}", flush=True)
     client = Client(notebook, timeout=None, kernel_name="python3", store_widget_state=False,
-                    extra_arguments=["--IPKernelApp.log_level=ERROR"], resources={"metadata": {"path": str(HERE)}})
+                    extra_arguments=["--IPKernelApp.log_level=ERROR"],
+                    resources={"metadata": {"path": str(HERE)}})
     error = None
     try:
         client.execute()
     except CellExecutionError as stopped:
         error = stopped
-    for cell in (c for c in notebook.cells if c.cell_type == "code"):
-        # progress bars are widgets, of which a page would show the first moment
-        cell.outputs = [o for o in cell.outputs if not (
-            "application/vnd.jupyter.widget-view+json" in o.get("data", {}) and "image/png" not in o["data"])]
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if not is_bar(output)]
     page, _ = HTMLExporter().from_notebook_node(notebook)
     (folder / f"{name}.html").write_text(page)
     if error:
