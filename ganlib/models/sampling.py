@@ -1,7 +1,7 @@
 """Drawing with a generator: latents of a seed, styles and their truncation, noise, pictures.
 
-z (n, z_dim) ~ N(0, 1) goes into every generator. ws (n, L, w_dim), one style per layer, goes into style-based ones
-only. A parameter G is a network here; a LoadedGenerator is taken as well.
+z (n, z_dim) ~ N(0, 1) goes into every generator. ws (n, L, w_dim), one style per layer, goes into style-
+based ones only. A parameter G is a network here; a LoadedGenerator is taken as well.
 """
 import math
 import warnings
@@ -20,7 +20,7 @@ MANY = 8  # batches, from which on it pays to try how many threads draw them fas
 
 
 def latents(n, z_dim, seed=0, start=0):
-    """z ~ N(0, 1) of shape (n, z_dim), numbers start to start + n of a seed; number i depends on (seed, i) only."""
+    """z ~ N(0, 1) (n, z_dim): numbers start to start + n of a seed (number i depends on (seed, i) only)."""
     if n < 1:
         raise GanlibError(f"n={n}: expected at least one sample.")
     blocks = range(start // BLOCK, -(-(start + n) // BLOCK))
@@ -43,9 +43,9 @@ def seed_latents(G, seeds):
 def generate(G, z, batch=None, noise="fixed"):
     """Images of latents z (n, z_dim) or ws (n, L, w_dim): uint8 array (n, H, W, 3). G is put in eval mode.
 
-    batch: images that are drawn together. noise, of a style-based G: "fixed", "off", or a seed for fresh noise.
-    Pictures of a growing generator are enlarged (nearest neighbour) to their final size. A single w for all layers,
-    (n, w_dim) as of `G.mapping`, becomes ws by `w[:, None].repeat(1, G.num_layers, 1)`.
+    batch: images that are drawn together. noise, of a style-based G: "fixed", "off", or a seed for fresh
+    noise. Pictures of a growing generator are enlarged (nearest neighbour) to their final size. A single w
+    for all layers, (n, w_dim) as of `G.mapping`, becomes ws by `w[:, None].repeat(1, G.num_layers, 1)`.
     """
     G = network(G).eval()
     if noise != "fixed" and z.ndim == 2:
@@ -60,9 +60,9 @@ def generate(G, z, batch=None, noise="fixed"):
             with chooser.piece(len(part)):
                 x = G(part) if z.ndim == 2 else G.synthesis(part, _noise(G, noise, start, len(part)))
                 images.append(to_uint8(x).cpu())
-    images = torch.cat(images).numpy()
-    scale = G.resolution // images.shape[1]
-    return images.repeat(scale, 1).repeat(scale, 2) if scale > 1 else images
+    drawn = torch.cat(images).numpy()
+    scale = G.resolution // drawn.shape[1]
+    return drawn.repeat(scale, 1).repeat(scale, 2) if scale > 1 else drawn
 
 
 def _noise(G, noise, start, n):
@@ -72,9 +72,14 @@ def _noise(G, noise, start, n):
     if noise == "off":
         return [torch.zeros_like(x) for x in G.fixed_noise()]
     if not isinstance(noise, int):
-        raise GanlibError(f"noise={noise!r}: expected 'fixed', 'off' or a whole number, the seed of fresh noise.")
+        raise GanlibError(f"noise={noise!r}: expected 'fixed', 'off' or a whole number, the seed of fresh "
+                          "noise.")
     draws = [seeded(noise, start + i, "noise") for i in range(n)]  # one per image, whatever the batches are
-    return [torch.cat([torch.randn(x.shape, generator=draw) for draw in draws]).to(x.device) for x in G.fixed_noise()]
+
+    def fresh(fixed):
+        return torch.cat([torch.randn(fixed.shape, generator=draw) for draw in draws]).to(fixed.device)
+
+    return [fresh(fixed) for fixed in G.fixed_noise()]
 
 
 def _chooser(device, batches):
@@ -120,26 +125,27 @@ def check_latents(G, z):
 def check_shape(x, expected):
     """Raise GanlibError unless the last dimensions of x are those expected."""
     if [*x.shape[-len(expected):]] != expected or x.ndim < len(expected):
-        raise GanlibError(f"Latents of shape {[*x.shape]} each: expected {expected}. Are they of another model?")
+        raise GanlibError(f"Latents of shape {[*x.shape]} each: expected {expected}. "
+                          "Are they of another model?")
 
 
 def layer_groups(G):
     """{"coarse", "middle", "fine": range of layers}: up to 8x8 pixels, up to 32x32, and above.
 
-    So Karras et al. 2018, sec. 3.1. In a small model fine is the last resolution at least, and middle the one before.
-    Raises GanlibError where G has no styles.
+    So Karras et al. 2018, sec. 3.1. In a small model fine is the last resolution at least, and middle the
+    one before. Raises GanlibError where G has no styles.
     """
     G = network(G)
     if not G.has_styles:
-        raise GanlibError("This generator has no styles: it draws straight from z, and there is no w to truncate, mix "
-                          "or change. Take a style-based one, as of the preset stylegan.")
+        raise GanlibError("This generator has no styles: it draws straight from z, and there is no w to "
+                          "truncate, mix or change. Take a style-based one, as of the preset stylegan.")
     fine = min(8, G.num_layers - 2)
     middle = max(2, min(4, fine - 2))
     return {"coarse": range(middle), "middle": range(middle, fine), "fine": range(fine, G.num_layers)}
 
 
 def layers_of(G, layers="all"):
-    """The layers (a range) of "coarse", "middle", "fine", "all", or from a to b (first, end; 0 <= a <= b <= L)."""
+    """The layers (a range) of "coarse", "middle", "fine" or "all", or of a pair (first, end)."""
     groups = layer_groups(G)
     L = groups["fine"].stop
     groups["all"] = range(L)
@@ -155,10 +161,10 @@ def layers_of(G, layers="all"):
 
 @torch.no_grad()
 def styles(G, z, psi=1.0):
-    """ws (n, L, w_dim) of z (n, z_dim), or of ws, truncated: w_avg + psi (w - w_avg) (Karras et al. 2018, app. B).
+    """ws (n, L, w_dim) of z (n, z_dim), or of ws, truncated: w_avg + psi (w - w_avg).
 
-    psi: a number (0: the mean face, 1: no truncation), or one for each of several groups of layers, as in
-    {"coarse": 0.5, "middle": 0.7}.
+    So Karras et al. 2018, app. B. psi: a number (0: the mean face, 1: no truncation), or one for each of
+    several groups of layers, as in {"coarse": 0.5, "middle": 0.7}.
     """
     G = network(G)
     values = _psi_of_layers(G, psi)
@@ -177,8 +183,8 @@ def _psi_of_layers(G, psi):
         except (TypeError, ValueError):
             values.fill_(math.nan)
     if not values.isfinite().all():
-        raise GanlibError(f"psi={psi!r}: expected a number, or one for each of several groups of layers, as in "
-                          "{'coarse': 0.5, 'fine': 0.7}.")
+        raise GanlibError(f"psi={psi!r}: expected a number, or one for each of several groups of layers, as "
+                          "in {'coarse': 0.5, 'fine': 0.7}.")
     if not ((values >= -1) & (values <= 2)).all():
         warnings.warn(f"psi={psi}: outside of -1 to 2 faces fall apart; 1 is no truncation.", stacklevel=4)
     return values

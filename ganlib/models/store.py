@@ -1,7 +1,7 @@
 """Generator files: save one, find one, load one. They are safetensors with metadata; no pickle is read.
 
-Two names are kept apart in the whole package. A `generator` is a LoadedGenerator: the network and what is known
-about it. A `G` is the network alone.
+Two names are kept apart in the whole package. A `generator` is a LoadedGenerator: the network and what is
+known about it. A `G` is the network alone.
 """
 import json
 from dataclasses import dataclass, field
@@ -49,7 +49,8 @@ def network(generator):
     """The network of a LoadedGenerator. A network is passed through, so that a call may take either."""
     G = generator.G if isinstance(generator, LoadedGenerator) else generator
     if not isinstance(G, nn.Module):
-        raise GanlibError(f"This is no generator: found {type(G).__name__}; expected what load_generator(...) returns.")
+        raise GanlibError(f"This is no generator: found {type(G).__name__}; expected what "
+                          "load_generator(...) returns.")
     return G
 
 
@@ -85,7 +86,8 @@ def save_generator(path, G, config, images=0, train_seconds=0.0, half=False):
     """
     tensors = {k: v.detach().cpu().contiguous() for k, v in G.state_dict().items()}
     if bad := not_finite(tensors):
-        raise GanlibError(f"{bad} of the generator holds NaN or infinite values at {images:,} images: not saved.")
+        raise GanlibError(f"{bad} of the generator holds NaN or infinite values at {images:,} images: "
+                          "not saved.")
     if half:
         tensors = {k: v.half() if v.is_floating_point() else v for k, v in tensors.items()}
     metadata = {"format": str(FORMAT), "kind": "ganlib generator", "config": json.dumps(config.recipe()),
@@ -101,8 +103,8 @@ def shipped():
 def find_generator(source):
     """The generator file of a run folder, of a file, or of a shipped generator's name ("dcgan")."""
     if not isinstance(source, str | Path):
-        raise GanlibError(f"This is no source of a generator: found {type(source).__name__}; expected a run folder, "
-                          "a generator file, or the name of a generator that comes with ganlib.")
+        raise GanlibError(f"This is no source of a generator: found {type(source).__name__}; expected a run "
+                          "folder, a generator file, or the name of a generator that comes with ganlib.")
     source = Path(source)
     if source.is_file():
         return source
@@ -110,15 +112,15 @@ def find_generator(source):
         if (folder / "generator.safetensors").is_file():
             return folder / "generator.safetensors"
     if source.is_dir():
-        raise GanlibError(f"{source} has no generator.safetensors: it is no run, or has not reached its first "
-                          "checkpoint.")
+        raise GanlibError(f"{source} has no generator.safetensors: it is no run, or has not reached its "
+                          "first checkpoint.")
     names = shipped()
     raise GanlibError(f"There is no run {str(source)!r}, nor a shipped generator of that name."
                       + (did_you_mean(source, names) if names else ""))
 
 
 def load_generator(source="dcgan", device="cpu"):
-    """The LoadedGenerator of a file; its network maps z (B, z_dim) ~ N(0, 1) to images (B, 3, R, R) in [-1, 1].
+    """The LoadedGenerator of a file. Its G maps z (B, z_dim) ~ N(0, 1) to images (B, 3, R, R) in [-1, 1].
 
     source: a run folder, a generator or snapshot file, or the name of a shipped generator.
     Raises GanlibError where there is no such file, or where it is no generator.
@@ -127,12 +129,13 @@ def load_generator(source="dcgan", device="cpu"):
     try:
         tensors, info = read_safetensors(path)
         if info.get("kind") != "ganlib generator" or int(info["format"]) > FORMAT:
-            raise ValueError(f"it is a {info.get('kind', 'file of another kind')}, format {info.get('format')}")
+            kind = info.get("kind", "file of another kind")
+            raise ValueError(f"it is a {kind}, format {info.get('format')}")
         config = Config().replace(**json.loads(info["config"]))
         G = build_networks(config)[0]
         G.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError, GanlibError) as error:
-        reason = str(error).splitlines()[0]
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise GanlibError(f"{path} is not a generator that this version can read ({reason}).") from error
     if config.grow:
         now = moment(config, int(info["images"]))

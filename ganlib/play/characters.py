@@ -31,7 +31,7 @@ EYE_COLOURS = {
     "red": (111, 50, 58),
     "yellow": (112, 89, 59),
 }
-# Sliders for colours: what a step changes in red, green and blue of the hair, then of the eyes, in levels of 256
+# Sliders for colours: what a step changes in red, green, blue of the hair, then of the eyes, in levels of 256
 LOOKS = {
     "hair: dark – light": (20, 20, 20, 0, 0, 0),
     "hair: blue – red": (20, 0, -20, 0, 0, 0),
@@ -43,7 +43,7 @@ NEIGHBOURS = 6  # faces that are offered around one
 
 
 def neighbours(G, ws, seed, amount=0.4, psi=0.7):
-    """ws (6, L, w_dim) near ws (1, L, w_dim): turned towards new faces, as far from the mean face as before."""
+    """ws (6, L, w_dim) near ws (1, L, w_dim): turned to new faces, as far from the mean face as before."""
     G = network(G)
     new = styles(G, latents(NEIGHBOURS, G.z_dim, seed), psi)
     return G.w_avg + (1 - amount**2) ** 0.5 * (ws - G.w_avg) + amount * (new - G.w_avg)
@@ -64,10 +64,11 @@ def character(generator, seed=0, psi=0.7, steps=(), base=None, hair=STAY, hair_a
               eyes_amount=1.0, changes=None, hold=False):
     """ws (1, L, w_dim) of a face from its settings alone, as the panels show them.
 
-    seed, psi, steps: where the face comes from, as for `origin`; base: ws in the place of these three. hair, eyes: a
-    name in HAIR_COLOURS and EYE_COLOURS, reached at an amount of 1. changes: {slider: strength}, sliders being LOOKS
-    and the names of `directions`. With hold, colours leave the coarse layers (the shape) alone, and the other
-    directions leave the colours alone. Raises GanlibError for a name that there is not.
+    seed, psi, steps: where the face comes from, as for `origin`; base: ws in the place of these three.
+    hair, eyes: a name in HAIR_COLOURS and EYE_COLOURS, reached at an amount of 1. changes: {slider:
+    strength}, sliders being LOOKS and the names of `directions`. With hold, colours leave the coarse layers
+    (the shape) alone, and the other directions leave the colours alone. Raises GanlibError for a name that
+    there is not.
     """
     G = need_loaded(generator).G
     named, colours = directions(generator)
@@ -94,7 +95,7 @@ def _check_names(names, known):
 
 
 def _to_named_colours(G, ws, hair, hair_amount, eyes, eyes_amount):
-    """(6,): the change of hair and eyes, in levels of 256, from the colours of a face to those that are named."""
+    """(6,): the change, in levels of 256, from the colours of a face to those that are named."""
     change = torch.zeros(6)
     if hair == STAY and eyes == STAY:
         return change

@@ -1,7 +1,7 @@
 """Directions in w: where to go so that one thing about a face changes.
 
-Closed-form directions come from the style weights alone. Colour directions are learnt from generated faces, of which
-the colours of hair and eyes were looked up.
+Closed-form directions come from the style weights alone. Colour directions are learnt from generated faces,
+of which the colours of hair and eyes were looked up.
 """
 import functools
 import json
@@ -28,7 +28,7 @@ def edit(G, ws, direction, strength, layers="all"):
 
 
 def factorise(G, layers="all", k=10):
-    """(directions (k, w_dim), singular values (k,)): the unit steps in w that change the styles of `layers` most.
+    """(directions (k, w_dim), singular values (k,)): the unit steps in w that change styles of `layers` most.
 
     They are the right singular vectors of the layers' style weights, stacked (SeFa: Shen & Zhou 2021,
     https://arxiv.org/abs/2007.06600, eq. 8). The largest component of each is positive.
@@ -43,10 +43,10 @@ def factorise(G, layers="all", k=10):
 
 
 def label_directions(w, labels):
-    """Directions (k, w_dim): the mean change of w (n, w_dim) per unit of each of k labels (n, k), the others held.
+    """Directions (k, w_dim): the mean change of w (n, w_dim) per unit of one of k labels (n, k), others held.
 
-    It is least squares of w on the labels. That needs fewer samples than labels on w would, and leads to where
-    faces are. Raises GanlibError where a label is the same for all.
+    It is least squares of w on the labels. That needs fewer samples than labels on w would, and leads to
+    where faces are. Raises GanlibError where a label is the same for all.
     """
     w = w.double().cpu()
     y = torch.as_tensor(labels).double().reshape(len(w), -1)
@@ -58,9 +58,9 @@ def label_directions(w, labels):
 def face_colours(images):
     """RGB of the hair (median) and of the eyes (mean, where the dark counts more) of faces: float (n, 6).
 
-    images: uint8 (n, H, W, 3) of faces as in a pack. The colours are looked up in fixed places. On 1,486 real faces
-    they tell the hair label (of 12) of 79% and the eyes' (of 10) of 73%; the colours of the detector animeface tell
-    only 73% and 60%.
+    images: uint8 (n, H, W, 3) of faces as in a pack. The colours are looked up in fixed places. On 1,486
+    real faces they tell the hair label (of 12) of 79% and the eyes' (of 10) of 73%; the colours of the
+    detector animeface tell only 73% and 60%.
     """
     unit = images.shape[1] / 64  # the places below are those in pictures of 64 pixels
 
@@ -79,8 +79,8 @@ def face_colours(images):
 def colour_directions(G, n=1_000, seed=0):
     """(6, w_dim): the mean change of w per level of red, green and blue of the hair, then of the eyes.
 
-    They are learnt from n generated faces. A direction to a colour is (wanted - face_colours(image)) @ these, with
-    zeros for what shall stay.
+    They are learnt from n generated faces. A direction to a colour is (wanted - face_colours(image)) @
+    these, with zeros for what shall stay.
     """
     ws = styles(G, latents(n, network(G).z_dim, seed))
     return label_directions(ws[:, 0], face_colours(generate(G, ws)))
@@ -89,16 +89,18 @@ def colour_directions(G, n=1_000, seed=0):
 def find_directions(generator, names=(), n=4_000):
     """({"closed": (10, w_dim), "colours": (6, w_dim)}, about): a step of "closed" is a spread of w along it.
 
-    names: what the first closed-form directions do, once someone has looked. n: from how many faces the colours are
-    learnt. about: the metadata of a file of directions.
+    names: what the first closed-form directions do, once someone has looked. n: from how many faces the
+    colours are learnt. about: the metadata of a file of directions.
     """
     G = need_loaded(generator).G
     closed = factorise(G)[0]
     w = styles(G, latents(SPREAD_OF, G.z_dim))[:, 0]
     closed = closed * ((w - G.w_avg) @ closed.T).std(0)[:, None]
     names = [*names, *(f"direction {i + 1}" for i in range(len(names), len(closed)))]
-    about = {"format": "1", "kind": "ganlib directions", "model": identity(generator), "names": json.dumps(names)}
-    return {"closed": closed.cpu().contiguous(), "colours": colour_directions(G, n).cpu().contiguous()}, about
+    about = {"format": "1", "kind": "ganlib directions", "model": identity(generator),
+             "names": json.dumps(names)}
+    tensors = {"closed": closed, "colours": colour_directions(G, n)}
+    return {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, about
 
 
 def make_directions(source, names=(), n=4_000):
@@ -110,10 +112,10 @@ def make_directions(source, names=(), n=4_000):
 
 
 def directions(generator):
-    """({name: (w_dim,)}, (6, w_dim)): closed-form directions by name, and those of colours, of a LoadedGenerator.
+    """({name: (w_dim,)}, (6, w_dim)): closed-form directions by name, and those of the colours.
 
-    They come from the file beside the generator's. Where there is none, or one of another model, a quick search
-    finds them. Raises GanlibError where the generator has no styles.
+    They come from the file beside the generator's. Where there is none, or one of another model, a quick
+    search finds them. Raises GanlibError where the generator has no styles.
     """
     return _directions(need_loaded(generator))
 

@@ -78,11 +78,12 @@ def export_mixing_sheet(generator, out, row_seeds, col_seeds, layers="coarse", p
 
 
 def export_walk(generator, out, seeds, frames=60, loop=False, psi=1.0):
-    """Write a walk through the faces of seeds (as for `points`) as a movie; the end of OUT says of which kind.
+    """Write a walk through the faces of seeds (as for `points`) as a movie; the end of OUT says which kind.
 
     It goes straight through w where there is one. Raises GanlibError where the path holds anything else.
     """
-    from ..view.movies import encoder, movie  # not above: movies know runs, and sampling needs no training code
+    # Not at the top: movies know runs, and sampling needs no training code
+    from ..view.movies import encoder, movie
 
     encoder(out)  # raises where there is none for this kind
     check_replaceable(out)
@@ -108,8 +109,8 @@ def _check_folder(folder, origin):
         if found == origin:
             continue
         what = f"is of another generator or psi ({found})" if found else "is no sample of ganlib's"
-        raise GanlibError(f"{folder} is not empty: {path.name} in it {what}. Two sets in one folder would be taken "
-                          "for one: choose a new folder.")
+        raise GanlibError(f"{folder} is not empty: {path.name} in it {what}. Two sets in one folder would be "
+                          "taken for one: choose a new folder.")
 
 
 def _origin_of(path):

@@ -20,8 +20,8 @@ WEIGHT_OF_DISTANCE = 0.01  # of the distance from the mean face
 def invert(generator, image, steps=300, progress=True, callback=None):
     """(ws (1, L, w_dim), losses): the styles, one w per layer, that draw what is most like an image.
 
-    image: uint8 (H, W, 3), cut to a square. Adam from w_avg (after Karras et al. 2019, app. D), on features of
-    EfficientNet-Lite0, on 32x32 averages, and on the distance from w_avg in units of w's spread.
+    image: uint8 (H, W, 3), cut to a square. Adam from w_avg (after Karras et al. 2019, app. D), on features
+    of EfficientNet-Lite0, on 32x32 averages, and on the distance from w_avg in units of w's spread.
     callback(step, ws, loss) is called after every step. Raises GanlibError for anything that is no image.
     """
     G = network(generator)
@@ -52,13 +52,13 @@ def _target(image, G):
     if getattr(image, "dtype", None) != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         found = getattr(image, "shape", type(image))
         raise GanlibError(f"This is no image: found {found}; expected uint8 (H, W, 3).")
-    square = ImageOps.fit(Image.fromarray(image), (G.resolution, G.resolution), Image.LANCZOS)
+    square = ImageOps.fit(Image.fromarray(image), (G.resolution, G.resolution), Image.Resampling.LANCZOS)
     pixels = torch.from_numpy(np.array(square)).to(G.w_avg.device)
     return pixels.permute(2, 0, 1)[None] / 127.5 - 1
 
 
 def _unlikeness(net, x, wanted):
-    """How far an image x (1, 3, R, R) is from what is wanted: (its features at four scales, its 32x32 averages)."""
+    """How far an image x (1, 3, R, R) is from the wanted (features at four scales, 32x32 averages)."""
     features, averages = wanted
     loss = sum((a - b).square().sum(1).mean() for a, b in zip(scales(net, x), features, strict=True))
     return loss + WEIGHT_OF_COLOURS * F.mse_loss(F.adaptive_avg_pool2d(x, 32), averages)

@@ -1,4 +1,4 @@
-"""Latent files: faces that are kept as their latents, with the model that they belong to and their settings."""
+"""Latent files: faces kept as their latents, with the model that they belong to and their settings."""
 import hashlib
 import json
 
@@ -24,7 +24,7 @@ def identity(generator):
 
 
 def save_latents(path, generator, z, **settings):
-    """Write z (n, z_dim) or ws (n, L, w_dim) as safetensors, with their model and settings (psi, seeds, ...)."""
+    """Write z (n, z_dim) or ws (n, L, w_dim) as safetensors, with their model and settings (psi, ...)."""
     metadata = {"format": LATENTS_FORMAT, "kind": LATENTS_KIND, "model": identity(generator),
                 "settings": json.dumps(settings)}
     write_atomic(path, save({"latents": z.detach().cpu().contiguous()}, metadata))

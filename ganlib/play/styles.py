@@ -49,7 +49,7 @@ def points(generator, seeds, psi=1.0):
 
 
 def mixing_sheet(generator, row_seeds, col_seeds, layers="coarse", psi=1.0):
-    """PIL image of the table of `mix`, its parents in the first column and the first row; seeds as for `points`."""
+    """PIL image of the table of `mix`, the parents in its first column and row; seeds as for `points`."""
     layers_of(generator, layers)  # raises where there are none, before any work
     rows, cols = points(generator, row_seeds, psi), points(generator, col_seeds, psi)
     table = np.pad(mix(generator, rows, cols, layers), [(1, 0)] * 2 + [(0, 0)] * 3, constant_values=255)

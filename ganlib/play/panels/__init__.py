@@ -1,4 +1,4 @@
-"""Panels to play with a generator in a notebook: one class each, and a menu that chooses the generator of all."""
+"""Panels to play with a generator in a notebook, and a menu that chooses the generator of all."""
 from .base import GeneratorMenu
 from .design import DesignPanel
 from .directions import DirectionsPanel

@@ -1,7 +1,7 @@
-"""What all panels share: their controls, the menu of generators, and how events become pictures and sentences.
+"""What all panels share: controls, the menu of generators, how events become pictures and sentences.
 
-Core ipywidgets only, so that Colab, JupyterLab and VS Code can all show them. A face to click is a picture under a
-transparent button of the same size, both in one cell of a GridBox: that needs no CSS and no script.
+Core ipywidgets only, so that Colab, JupyterLab and VS Code can all show them. A face to click is a picture
+under a transparent button of the same size, both in one cell of a GridBox: that needs no CSS and no script.
 """
 import asyncio
 import base64
@@ -46,17 +46,19 @@ def slider(name, value, low, high, step=0.05, kind=widgets.FloatSlider):
 
 def picture(size):
     """An Image of size x size pixels, still empty."""
-    side = f"{size}px"
-    return widgets.Image(format="png", width=size, height=size, layout=widgets.Layout(width=side, height=side))
+    layout = widgets.Layout(width=f"{size}px", height=f"{size}px")
+    return widgets.Image(format="png", width=size, height=size, layout=layout)
 
 
 def clickable(size, hint, click):
     """A face to click: GridBox(picture, button); click is called with no argument."""
     place = {"grid_area": "1 / 1 / 2 / 2", "width": f"{size}px", "height": f"{size}px", "margin": "0"}
-    button = widgets.Button(tooltip=hint, style={"button_color": "transparent"}, layout=widgets.Layout(**place))
-    button.on_click(lambda _: click())
     image = widgets.Image(format="png", layout=widgets.Layout(**place))
-    return widgets.GridBox([image, button], layout=widgets.Layout(border="3px solid transparent", flex="0 0 auto"))
+    button = widgets.Button(tooltip=hint, layout=widgets.Layout(**place))
+    button.style.button_color = "transparent"
+    button.on_click(lambda _: click())
+    frame = widgets.Layout(border="3px solid transparent", flex="0 0 auto")
+    return widgets.GridBox([image, button], layout=frame)
 
 
 def put(image, pixels):
@@ -93,7 +95,7 @@ def view(box, text, image=None):
 
 
 def known_sources():
-    """{name: source} of the generators that come with ganlib, and of the runs under $GANLIB_DATA and $GANLIB_KEEP."""
+    """{name: source} of generators that come with ganlib, and of runs under $GANLIB_DATA and $GANLIB_KEEP."""
     found = {name: name for name in shipped()}
     for root in dict.fromkeys((data_dir(), kept_dir() or data_dir())):
         for path in sorted((root / "runs").rglob("generator.safetensors")):
@@ -102,7 +104,7 @@ def known_sources():
 
 
 class GeneratorMenu:
-    """A box to choose the generator of all panels that are made from it: a shipped one, a run, or any folder."""
+    """A box to choose the generator of all panels on it: a shipped one, a run, or any folder."""
 
     def __init__(self, source="stylegan-fast"):
         self.panels = []
@@ -111,7 +113,8 @@ class GeneratorMenu:
         listed = source in self.known
         folder = source.folder if isinstance(source, LoadedGenerator) else source
         self.menu = field(widgets.Dropdown, "generator", source if listed else None, options=[*self.known])
-        self.folder = field(widgets.Text, "or a run's folder", "" if listed else str(folder), continuous_update=False)
+        self.folder = field(widgets.Text, "or a run's folder", "" if listed else str(folder),
+                            continuous_update=False)
         self.menu.observe(self._chosen, "value")
         self.folder.observe(self._typed, "value")
         self.box = row(self.menu, self.folder)
@@ -138,12 +141,12 @@ class GeneratorMenu:
 
 
 class Panel:
-    """A panel on a generator: a name, a folder, a LoadedGenerator, or a GeneratorMenu. What goes wrong is a
-    sentence in it.
+    """A panel on a generator: a name, a folder, a LoadedGenerator, or a GeneratorMenu.
 
-    A kind of panel defines build(), which gives the widgets; draw(), which brings the pictures up to date; and
-    figure(), the panel as a still picture.
+    What goes wrong is a sentence in it. A kind of panel defines build, draw and figure.
     """
+
+    generator: LoadedGenerator
 
     def __init__(self, source="stylegan-fast"):
         self.box = widgets.VBox()
@@ -160,11 +163,22 @@ class Panel:
         """The network of the panel's generator."""
         return self.generator.G
 
+    def build(self):
+        """The widgets of the panel, a list."""
+        raise NotImplementedError
+
+    def draw(self):
+        """Bring the pictures up to date."""
+        raise NotImplementedError
+
+    def figure(self):
+        """The panel as a still picture, a PIL image."""
+        raise NotImplementedError
+
     def open(self, source):
         """Begin anew with a generator."""
         self.cancel()
         self.ready = False
-        self.generator = None
         self.settings.value = ""
         self.say("")
         self.box.children = [self.message]
@@ -195,8 +209,8 @@ class Panel:
         self.problem = text
         said = f'<span style="color:{color}">{html.escape(text)}</span>' if text else ""
         if file:
-            data = base64.b64encode(file.read_bytes()).decode()
-            said += f' <a download="{file.name}" href="data:application/octet-stream;base64,{data}">download</a>'
+            link = f"data:application/octet-stream;base64,{base64.b64encode(file.read_bytes()).decode()}"
+            said += f' <a download="{file.name}" href="{link}">download</a>'
         self.message.value = said
 
     def tell(self, text):
@@ -210,9 +224,12 @@ class Panel:
             control.observe(lambda change: self.soon(self.draw), "value")
 
     def soon(self, work, wait=0.01, anew=False):
-        """Do work after `wait` seconds, once for all the events until then; anew: each event begins the wait anew.
+        """Do work after `wait` seconds, once for all the events till then.
 
-        A kernel gets the positions of a dragged slider one by one. They are read in this time, and the last is drawn.
+        anew: each event begins the wait again.
+
+        A kernel gets the positions of a dragged slider one by one. They are read in this time, and the last
+        is drawn.
         """
         try:
             loop = asyncio.get_running_loop()
@@ -235,7 +252,7 @@ class Panel:
         self.timers.clear()
 
     def save_as(self, stem, suffix):
-        """A path for an export that no file has yet, whatever its suffix: faces/<stem>-001<suffix>, and so on."""
+        """A path for an export that no file has yet, with no suffix: faces/<stem>-001<suffix>, and so on."""
         folder = (kept_dir() or data_dir()) / "faces"
         numbered = (f"{stem}-{number:03d}" for number in itertools.count(1))
         free = next(name for name in numbered if not [*folder.glob(f"{name}.*")])

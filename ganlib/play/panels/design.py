@@ -22,10 +22,10 @@ WHERE_FROM = ("seed", "psi", "steps")  # the settings that `origin` takes
 
 
 class DesignPanel(Panel):
-    """A character: surprise, neighbours to click (evolution by taste), colours by name, undo, favourites, a sheet.
+    """A character: surprise, neighbours to click (evolution by taste), colours, undo, favourites, a sheet.
 
-    `state` holds the settings of `character`. `history` has the states before it, each with the name of the slider
-    that was moved then, so that many moves of one slider are undone as one.
+    `state` holds the settings of `character`. `history` has the states before it, each with the name of the
+    slider that was moved then, so that many moves of one slider are undone as one.
     """
 
     def build(self):
@@ -157,7 +157,8 @@ class DesignPanel(Panel):
     def _neighbour_images(self):
         """Images of the neighbours, with the same colours named."""
         near = neighbours(self.G, self.base, self.neighbour_seed, self.amount.value, self.state["psi"])
-        return generate(self.G, torch.cat([character(self.generator, **self.state, base=ws[None]) for ws in near]))
+        faces = [character(self.generator, **self.state, base=ws[None]) for ws in near]
+        return generate(self.G, torch.cat(faces))
 
     def save(self):
         path = self.save_as("character", ".png")
@@ -172,17 +173,17 @@ class DesignPanel(Panel):
 
 
 def character_sheet(image, variations, settings, model):
-    """PIL image of a character: the face, six variations, the colours of hair and eyes, the settings in words.
+    """PIL image of a character: the face, six variations, its colours, the settings in words.
 
     image: uint8 (H, W, 3); variations: uint8 (6, H, W, 3); settings and model: texts.
     """
     lines = textwrap.wrap(settings, 92)
     page = Image.new("RGB", (760, 470 + 18 * len(lines)), "white")
     draw = ImageDraw.Draw(page)
-    page.paste(Image.fromarray(image).resize((384, 384), Image.LANCZOS), (16, 16))
+    page.paste(Image.fromarray(image).resize((384, 384), Image.Resampling.LANCZOS), (16, 16))
     draw.text((416, 16), "Variations", INK, FONT)
     for i, pixels in enumerate(variations):
-        small = Image.fromarray(pixels).resize((108, 108), Image.LANCZOS)
+        small = Image.fromarray(pixels).resize((108, 108), Image.Resampling.LANCZOS)
         page.paste(small, (416 + i % 3 * 112, 44 + i // 3 * 112))
     colours = face_colours(image[None])[0].reshape(2, 3).round().astype(int)
     for name, colour, top in zip(("hair", "eyes"), colours, (288, 346), strict=True):

@@ -21,7 +21,8 @@ class DirectionsPanel(Panel):
     found = None  # ws to begin with, where it is not those of a seed
 
     def build(self):
-        self.sliders = {name: slider(name, 0, -4, 4, 0.1) for name in [*LOOKS, *directions(self.generator)[0]]}
+        named, _ = directions(self.generator)
+        self.sliders = {name: slider(name, 0, -4, 4, 0.1) for name in [*LOOKS, *named]}
         self.before, self.image = picture(144), picture(256)
         self.hold = widgets.Checkbox(value=False, description="hold the rest of the face", indent=False,
                                      layout=widgets.Layout(width="auto"))
@@ -58,7 +59,7 @@ class DirectionsPanel(Panel):
     def _settings(self):
         """The settings of now, as `character` takes them."""
         changes = {name: control.value for name, control in self.sliders.items() if control.value}
-        settings = {} if self.found is not None else {"seed": int(self.seed.value)}
+        settings: dict = {} if self.found is not None else {"seed": int(self.seed.value)}
         if changes:
             settings["changes"] = changes
         if self.hold.value:

@@ -55,19 +55,21 @@ class InvertPanel(DirectionsPanel):
         self.find(self._decoded(file["content"]))
 
     def _decoded(self, content):
-        """The pixels of a picture that was uploaded, uint8 (R, R, 3); raises GanlibError if it cannot be used."""
+        """The pixels of an upload, uint8 (R, R, 3); raises GanlibError if it cannot be used."""
         if len(content) > UPLOAD:
-            raise GanlibError(f"This file has {len(content) / 1e6:.1f} MB; expected {UPLOAD / 1e6:.0f} at most.")
+            raise GanlibError(f"This file has {len(content) / 1e6:.1f} MB; "
+                              f"expected {UPLOAD / 1e6:.0f} at most.")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "upload")
             write_atomic(path, content)
             pixels, reason, detail, _ = decode(path, self.G.resolution)
             detail = detail.replace(str(path), "the file")
         if pixels is None:
-            raise GanlibError(f"This is not a picture that can be read ({detail}): expected a PNG, JPEG, GIF or WebP.")
+            raise GanlibError(f"This is not a picture that can be read ({detail}): "
+                              "expected a PNG, JPEG, GIF or WebP.")
         if reason:
-            raise GanlibError(f"This picture cannot be used ({reason}: {detail}): expected about a square, of "
-                              f"{self.G.resolution} pixels or more, with a face in the middle.")
+            raise GanlibError(f"This picture cannot be used ({reason}: {detail}): expected about a square, "
+                              f"of {self.G.resolution} pixels or more, with a face in the middle.")
         return pixels
 
     def find(self, pixels):

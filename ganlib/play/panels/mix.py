@@ -14,17 +14,17 @@ CHOSEN_AT_MOST = 4  # of a strip
 
 
 class Strip:
-    """A row of faces to click: `start` is the seed of the leftmost, `chosen` the seeds chosen, the latest last."""
+    """A row of faces to click: `start` is the seed of the first, `chosen` are seeds, the latest last."""
 
     def __init__(self, name, colour, start, chosen, changed):
         self.colour, self.start, self.chosen, self.changed = colour, start, chosen, changed
         self.cells = [clickable(72, "click to choose or leave", functools.partial(self.click, place))
                       for place in range(ON_SHOW)]
-        head = row(title(f'<span style="color:{colour}">{name}</span>'), press("other faces", self.turn, "refresh"))
-        self.box = column(head, row(*self.cells))
+        name = title(f'<span style="color:{colour}">{name}</span>')
+        self.box = column(row(name, press("other faces", self.turn, "refresh")), row(*self.cells))
 
     def click(self, place):
-        """Choose the face at a place, or leave it; one is always left, and the oldest goes when there are too many."""
+        """Choose the face at a place, or leave it. One always stays; of too many the oldest goes."""
         seed = self.start + place
         if seed not in self.chosen:
             self.chosen = [*self.chosen, seed][-CHOSEN_AT_MOST:]
@@ -58,7 +58,7 @@ class MixPanel(Panel):
         self.psi = slider("psi (0: average)", 0.7, 0, 1.2)
         self.watch(self.layers, self.psi)
         words = {"coarse": "shape and pose", "middle": "features and colours", "fine": "shades"}
-        legend = [f"{layers.start}–{layers.stop} {words[name]}" for name, layers in groups.items() if len(layers)]
+        legend = [f"{group.start}–{group.stop} {words[name]}" for name, group in groups.items() if len(group)]
         controls = self.layers, widgets.HTML(" · ".join(legend)), self.psi
         return [row(column(self.a.box, self.b.box, *controls),
                     column(title("the last A with the last B"), self.result)),

@@ -3,6 +3,7 @@ import functools
 
 import ipywidgets as widgets
 import numpy as np
+import torch
 
 from ...errors import GanlibError
 from ...images import grid
@@ -16,11 +17,11 @@ POSITIONS = 101  # points of a way, from 0 to 100%
 
 
 class WalkPanel(Panel):
-    """From face to face: seeds, position with a play button, psi (also by group of layers), noise, path; GIF, MP4."""
+    """From face to face: seeds, a position to play, psi (also by group of layers), noise, path; GIF, MP4."""
 
     def build(self):
-        self.way = None  # the latents of a way, and the ends that it was found for
-        self.way_of = None
+        self.way = torch.empty(0)  # the latents of a way,
+        self.way_of = None  # ... and the seeds and the path that it was found for
         self.noise_seed = 1
         self.image = picture(256)
         return [row(column(self.image, self._play()), column(*self._controls(), self._save_buttons()))]
@@ -71,7 +72,7 @@ class WalkPanel(Panel):
         self.soon(self.draw)
 
     def _way_latents(self, positions):
-        """z or ws at positions (a slice) of the way, which is found anew only when its ends or its path change."""
+        """z or ws at positions (a slice) of the way, which is found anew when its ends or its path change."""
         asked = self.seeds.value, self.path.value
         styled = self.generator.has_styles
         if asked != self.way_of:
@@ -106,7 +107,8 @@ class WalkPanel(Panel):
         way = self._way_latents(positions)
         if self.noise.value != "fresh":
             return generate(self.G, way, noise=self.noise.value)
-        return np.concatenate([generate(self.G, one[None], noise=self.noise_seed) for one in way])  # one noise for all
+        alike = [generate(self.G, one[None], noise=self.noise_seed) for one in way]  # one noise for all
+        return np.concatenate(alike)
 
     def export(self, suffix):
         """Save the way as a GIF or MP4; a GIF where an MP4 cannot be made."""
