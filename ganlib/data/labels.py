@@ -15,7 +15,9 @@ from .decoding import readable
 
 MANIFEST_FIELDS = ("file", "index", "reason", "detail")  # columns of a pack's manifest before the labels
 MOST_CLASSES = 32_767  # a pack holds classes as int16
-MANY_CLASSES = 100  # more than these, and one for nearly every file: such a column is taken for an id
+# With more classes than these, and one for nearly every file, a column is taken for an id
+FEW_CLASSES = 10  # up to here it may be chance, and above it is told
+MANY_CLASSES = 100  # above these it is refused
 WANTED = "expected a CSV with the column file and one or more attributes (file,hair,eyes)"
 
 
@@ -85,12 +87,16 @@ def _labels_by_file(path, names, rows, file_of):
 
 
 def _refuse_ids(attributes, of_file, path):
-    """Raise GanlibError where nearly every file has a class of its own: nothing can be learnt from that."""
+    """Warn or raise GanlibError where nearly every file has a class of its own: there is nothing to learn."""
     for name, classes in attributes.items():
         labelled = sum(labels[name] is not None for labels in of_file.values())
-        if len(classes) > max(MANY_CLASSES, 0.9 * labelled):
-            raise GanlibError(f"The column {name!r} of {path} has {len(classes):,} classes for {labelled:,} "
-                              "files: that is an id or a text and no label. Remove the column.")
+        if len(classes) <= max(FEW_CLASSES, 0.9 * labelled):
+            continue
+        words = (f"The column {name!r} of {path} has {len(classes):,} classes for {labelled:,} files: that looks "
+                 "like an id or a text and not like a label.")
+        if len(classes) > MANY_CLASSES:
+            raise GanlibError(f"{words} Remove the column.")
+        warnings.warn(words, stacklevel=3)
 
 
 def _find(folder, files):

@@ -199,6 +199,9 @@ def test_an_id_is_no_label(tmp_path):
     files = [f"{i}.png" for i in range(150)]
     rows = [[file, file[:-4]] for file in files]
     refused(tmp_path, [["file", "id"], *rows], "'id'", "150 classes for 150 files", files=files)
+    write(tmp_path / "labels.csv", [["file", "id"], *rows[:40]])
+    with pytest.warns(UserWarning, match="'id' .* has 40 classes for 40 files: that looks like an id"):
+        read_labels(tmp_path, files)
     rows = [[file, f"{i % 120}"] for i, file in enumerate(files)]
     write(tmp_path / "labels.csv", [["file", "hair"], *rows])
     assert len(read_labels(tmp_path, files).attributes["hair"]) == 120
