@@ -2,7 +2,8 @@
 
     python tests/benchmarks/batches.py
 
-A DCGAN of the report's widths at 64x64, batch 64, on 14,000 random images; the two are timed in turn, five times.
+A DCGAN of the report's widths at 64x64, batch 64, on 14,000 random images. The two are timed in turn, five
+times.
 """
 import statistics
 import sys
