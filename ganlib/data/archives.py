@@ -29,6 +29,7 @@ MAX_FILES, MAX_BYTES = 10**6, 2 * 10**10  # what an archive may hold
 LARGEST_HEADER = 1 << 25  # bytes that tarfile may read in one piece
 PASSED_OVER = ".ganlib-passed-over.json"  # left in the folder: what of the archive was not taken, and why
 NAME_TROUBLE = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ENOTDIR, errno.EEXIST, errno.ENOENT}
+WINDOWS = os.name == "nt"
 WINDOWS_TROUBLE = re.compile(r'[<>:"|?*\\\x00-\x1f]|[. ]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.I)
 COMPRESSIONS: dict[bytes, Callable] = {b"\x1f\x8b\x08": gzip.open, b"BZh": bz2.open, b"\xfd7z": lzma.open}
 
@@ -163,7 +164,7 @@ class _Unpacking:
 
 def _works(path):
     """Whether a member can be called so here; Windows has names that do other things than name a file."""
-    if os.name == "nt":
+    if WINDOWS:
         return not any(WINDOWS_TROUBLE.search(part) for part in path.parts)
     return "\0" not in str(path)
 

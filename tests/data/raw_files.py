@@ -22,7 +22,7 @@ def png(number=0):
     return file.getvalue()
 
 
-FACES = {"faces/1.png": png(1), "faces/2.png": png(2), "labels.csv": b"file,hair,eyes\n"}
+FACES = {"faces/1.png": png(1), "faces/2.png": png(2), "labels.csv": b"file,hair\nfaces/1.png,red\n"}
 
 
 def png_chunk(kind, data=b""):
@@ -100,3 +100,8 @@ def clean_quietly(folder, **kwargs):
 
 def reasons(report):
     return {row.file: row.reason for row in report.rows}
+
+
+def whole_tree(folder):
+    """{relative path: date} of everything in a folder, hidden or not."""
+    return {path.relative_to(folder).as_posix(): path.stat().st_mtime_ns for path in folder.rglob("*")}

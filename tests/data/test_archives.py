@@ -7,13 +7,18 @@ import os
 import random
 import shutil
 import stat
+import struct
 import tarfile
+import unicodedata
+import warnings
 import zipfile
+import zlib
 
 import pytest
 from PIL import Image
-from raw_files import FACES, make_tar, make_zip, png, refused, tree
+from raw_files import FACES, clean_quietly, make_tar, make_zip, png, refused, tree
 
+from ganlib.data.archives import passed_over_in, unpack
 from ganlib.data.sources import fetch
 from ganlib.files import data_dir
 
@@ -191,3 +196,181 @@ def test_no_space(tmp_path, monkeypatch):
 def test_real_archive(real_faces, tmp_path):
     folder = fetch(real_faces / "wild-faces.zip", tmp_path / "wild", progress=False)
     assert len(list(folder.rglob("*.jpg"))) == 4000
+
+
+# What is taken, and what is said of the rest
+
+def notes(folder):
+    return dict(passed_over_in(folder))
+
+
+def test_pictures_are_taken_by_their_content(tmp_path):
+    files = {"1.png": png(1), "without": png(2), "3.jpg_large": png(3), "list.txt": png(4)}
+    for path in (make_zip(tmp_path / "a.zip", files), make_tar(tmp_path / "b.tar.gz", files, "w:gz")):
+        folder = fetch(path, progress=False)
+        assert tree(folder) == {name: content for name, content in files.items() if name != "list.txt"}
+        assert notes(folder) == {"list.txt": "no picture that can be read, .txt"}
+
+
+def test_what_is_not_taken_is_told(tmp_path):
+    noise = {"__MACOSX/faces/._1.png": b"x", "faces/.DS_Store": b"x", "run.py": b"x", "d/": b"",
+             "inner.zip": b"PK\3\4", "x.heic": b"\0\0\0\x18ftypheic", "empty": b""}
+    folder = fetch(make_zip(tmp_path / "a.zip", FACES | noise), progress=False)
+    assert tree(folder) == FACES
+    assert notes(folder) == {
+        "__MACOSX/faces/._1.png": "hidden", "faces/.DS_Store": "hidden",
+        "run.py": "no picture that can be read, .py", "x.heic": "no picture that can be read, .heic",
+        "empty": "no picture that can be read, without suffix",
+        "inner.zip": "archive inside, to be unpacked first"}
+    report = clean_quietly(folder)
+    assert "no picture that can be read, .heic: 1 (x.heic)" in str(report)
+    assert report.settings["passed_over"]["hidden"] == 2
+
+
+def test_an_encrypted_file_that_is_no_picture_does_not_cost_the_rest(tmp_path):
+    path = make_zip(tmp_path / "a.zip", {"1.png": png(1), "notes.doc": b"secret"})
+    content = bytearray(path.read_bytes())
+    for signature, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        content[content.rindex(signature) + flags] |= 1
+    path.write_bytes(content)
+    folder = fetch(path, progress=False)
+    assert tree(folder) == {"1.png": png(1)}
+    assert notes(folder) == {"notes.doc": "damaged or encrypted file"}
+
+
+# Names
+
+class Unflagged(zipfile.ZipInfo):
+    """A member whose name is in another encoding than UTF-8, and does not say so."""
+
+    def __init__(self, name, encoding):
+        super().__init__("x")
+        self.filename, self.encoding = name, encoding
+
+    def _encodeFilenameFlags(self):
+        return self.filename.encode(self.encoding), self.flag_bits & ~0x800
+
+
+def make_unflagged_zip(path, names, encoding, **others):
+    """A zip of pictures as a program makes it that knows the system's encoding only."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for number, name in enumerate(names):
+            archive.writestr(Unflagged(name, encoding), png(number))
+        for name, content in others.items():
+            archive.writestr(name, content)
+    return path
+
+
+JAPANESE = ["桜01.png", "可能.png", "ソ.png", "表.png", "アニメ/予.png", "普通.png", "十.png", "能力/貼.jpg"]
+
+
+@pytest.mark.parametrize("names, encoding", [
+    (JAPANESE, "cp932"), (["ソ.png"], "cp932"), (["アニメ01.png"], "cp932"), (["表"], "cp932"),
+    (JAPANESE, "utf-8"), (["Größe.png", "été.png", "señor.png"], "cp437"), (["plain.png"], "ascii"),
+    (["Grâce.png"], "cp437"), (["naïve/ö.png"], "utf-8")])
+def test_names_of_a_zip_that_says_no_encoding(tmp_path, names, encoding):
+    path = make_unflagged_zip(tmp_path / "a.zip", names, encoding)
+    files = tree(fetch(path, progress=False))
+    assert files == {name: png(number) for number, name in enumerate(names)}
+
+
+@pytest.mark.parametrize("names, encoding", [
+    (["功能.png", "許功蓋.png", "功.png"], "big5"), (["动漫头像.png", "女孩.png"], "gbk"),
+    (["애니메이션.png"], "cp949"), (["Привет.png"], "cp866"), (["ｱﾆﾒ.png"], "cp932")])
+def test_names_in_other_encodings_lose_no_picture(tmp_path, names, encoding):
+    path = make_unflagged_zip(tmp_path / "a.zip", names, encoding)
+    files = tree(fetch(path, progress=False))
+    assert sorted(files.values()) == sorted(png(number) for number in range(len(names)))
+    assert all("/" not in name for name in files)
+
+
+def test_labels_match_japanese_names(tmp_path):
+    rows = "".join(f"{name},red\n" for name in JAPANESE)
+    labels = {"labels.csv": f"file,hair\n{rows}"}
+    path = make_unflagged_zip(tmp_path / "a.zip", JAPANESE, "cp932", **labels)
+    report = clean_quietly(fetch(path, progress=False), size=8)
+    assert [row.labels for row in report.rows] == [{"hair": "red"}] * len(JAPANESE)
+
+
+def test_the_unicode_path_counts(tmp_path):
+    info = Unflagged("_.png", "ascii")
+    name = "顔.png".encode()
+    info.extra = struct.pack("<HHBI", 0x7075, 5 + len(name), 1, zlib.crc32(b"_.png")) + name
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(info, png(1))
+    assert tree(fetch(tmp_path / "a.zip", progress=False)) == {"顔.png": png(1)}
+
+
+def test_backslashes_of_windows_are_slashes(tmp_path):
+    files = {"B\\1.png": png(1), "画像\\桜.png": png(2)}
+    assert tree(fetch(make_zip(tmp_path / "a.zip", files), progress=False)) == {
+        "B/1.png": png(1), "画像/桜.png": png(2)}
+
+
+def test_names_of_a_tar_that_are_no_utf8_are_kept(tmp_path):
+    names = [name.encode("cp932") for name in ("桜.png", "表.png", "ソ.png")]
+    files = {os.fsdecode(name): png(number) for number, name in enumerate(names)}
+    folder = fetch(make_tar(tmp_path / "a.tar", files), progress=False)
+    assert sorted(os.listdir(os.fsencode(folder)))[1:] == sorted(names)
+    report = clean_quietly(folder, size=8)
+    assert sorted(row.file for row in report.rows) == [r"\x83\\.png", r"\x8d\xf7.png", r"\x95\\.png"]
+    str(report).encode()
+
+
+def test_two_members_of_one_name_are_two_pictures(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for number in range(3):
+            with warnings.catch_warnings(action="ignore"):  # zipfile's, of the second
+                archive.writestr("a/1.png", png(number))
+    with tarfile.open(tmp_path / "b.tar", "w") as tar:
+        for number in range(3):
+            info = tarfile.TarInfo("a/1.png")
+            info.size = len(png(number))
+            tar.addfile(info, io.BytesIO(png(number)))
+    for name in ("a.zip", "b.tar"):
+        assert tree(fetch(tmp_path / name, progress=False)) == {
+            "a/1.png": png(0), "a/1~2.png": png(1), "a/1~3.png": png(2)}
+
+
+def test_names_that_a_disk_takes_for_one_are_two_pictures(tmp_path, monkeypatch):
+    """On a disk that does not tell capitals from small letters, nor the spellings of an accent."""
+    def folded(path, mode="r"):
+        same = unicodedata.normalize("NFC", str(path)).lower() if mode == "xb" else path
+        return open(same, mode)
+
+    files = {"é.png": png(1), "É.PNG": png(2), "e\u0301.png": png(3), "other.png": png(4)}
+    path = make_zip(tmp_path / "a.zip", files)
+    monkeypatch.setattr("ganlib.data.archives.open", folded, raising=False)
+    assert sorted(tree(fetch(path, progress=False)).values()) == sorted(files.values())
+
+
+ODD_NAMES = ["12:30.png", "K:01.png", "a/C:x.png", "new\nline.png", "CON.png", "nul", "trail .png",
+             "dots..png", "a./b .png", "qu?es*tion.png", "<x>|.png", "\x1b[31m.png"]
+
+
+@pytest.mark.parametrize("make", [make_zip, make_tar])
+def test_odd_names_cost_no_picture(tmp_path, make):
+    files = FACES | {name: png(number) for number, name in enumerate(ODD_NAMES)}
+    folder = fetch(make(tmp_path / "a.archive", files), progress=False)
+    assert sorted(tree(folder).values()) == sorted(files.values())
+    assert len(clean_quietly(folder, size=8).rows) == len(files) - 1
+
+
+def test_names_that_are_too_long_are_replaced(tmp_path):
+    deep = "/".join(["d" * 200] * 30) + "/x.png"
+    wide = "\u9854" * 100 + ".jpeg"  # three bytes each
+    files = FACES | {"n" * 300 + ".png": png(3), "n" * 300: png(4), deep: png(5), wide: png(6)}
+    for path in (make_zip(tmp_path / "a.zip", files), make_tar(tmp_path / "b.tar", files)):
+        assert tree(fetch(path, progress=False)) == FACES | {
+            "renamed/000004.png": png(3), "renamed/000005": png(4), "renamed/000006.png": png(5),
+            "renamed/000007.jpeg": png(6)}
+
+
+def test_on_windows_names_that_do_something_else_are_replaced(tmp_path, monkeypatch):
+    names = ["CON.png", "nul", "a:b.png", "x/aux.txt.png", "trail /1.png", "dots./1.png", "fine.png"]
+    path = make_tar(tmp_path / "a.tar", {name: png(number) for number, name in enumerate(names)})
+    (tmp_path / "out").mkdir()
+    monkeypatch.setattr("ganlib.data.archives.WINDOWS", True)
+    unpack(path, False, tmp_path / "out")
+    spare = [f"renamed/{number:06d}{'' if number == 2 else '.png'}" for number in range(1, len(names))]
+    assert sorted(tree(tmp_path / "out")) == ["fine.png", *spare]
