@@ -1,13 +1,21 @@
 """The rules of the house: who imports whom, who writes to the disk, what a name means, how long things are.
 
-Everything here reads the source; nothing of the package is run, but for its registries.
+Nearly everything here reads the source; of the package only the registries are asked.
 """
 import ast
+import dataclasses
 import graphlib
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
+
+from ganlib.config import Recipe
+from ganlib.models.build import MODELS
+from ganlib.models.dcgan import ACTIVATIONS, NORMS, VALUES
+from ganlib.training.augment import POLICIES
+from ganlib.training.losses import LOSSES, PENALTIES
+from ganlib.training.optimizers import OPTIMIZERS
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "ganlib"
@@ -15,7 +23,7 @@ PACKAGE = ROOT / "ganlib"
 # From the ground up. A module may import from its own layer and from those below it.
 # An entry stands for a module, or for all modules of a folder that no other entry names.
 LAYERS = [
-    ["errors", "seeding", "threads", "device"],
+    ["errors", "seeding", "threads", "device", "interrupts"],
     ["files", "images"],
     ["models", "training.losses", "training.augment", "training.optimizers", "training.schedule"],
     ["config"],
@@ -111,13 +119,37 @@ def test_no_imports_in_a_circle():
     graphlib.TopologicalSorter({name: imported(name) for name in MODULES}).prepare()  # raises CycleError
 
 
+REGISTRIES = {
+    "model": MODELS,
+    "loss": LOSSES,
+    "penalty": PENALTIES,
+    "optimizer": OPTIMIZERS,
+    "augment": POLICIES,
+    "g_act": ACTIVATIONS,
+    "values": VALUES,
+    "d_norm": NORMS,
+}
+
+
+@pytest.mark.parametrize("key", REGISTRIES)
+def test_what_a_config_may_choose_is_what_is_registered(key, monkeypatch):
+    in_range = next(field for field in dataclasses.fields(Recipe) if field.name == key).metadata["in_range"]
+    registry = REGISTRIES[key]
+    assert len(registry) >= 2 and not [name for name in registry if in_range(name)]
+    assert in_range("dreamt-up")
+    monkeypatch.setitem(registry, "dreamt-up", None)
+    assert not in_range("dreamt-up")  # there is no second list
+
+
 def writes(name):
     """(line, call) of every call in a module that writes to the disk."""
+    in_memory = {target.id for node in ast.walk(TREES[name]) if isinstance(node, ast.Assign)
+                 for target in node.targets if ast.unparse(node.value) == "io.BytesIO()"}
     for node in ast.walk(TREES[name]):
         if not isinstance(node, ast.Call):
             continue
         call = node.func
-        if node.args and getattr(node.args[0], "id", None) == "buffer":  # an io.BytesIO
+        if node.args and getattr(node.args[0], "id", None) in in_memory:
             continue
         if isinstance(call, ast.Name) and call.id == "open":
             modes = [*node.args[1:2], *(word.value for word in node.keywords if word.arg == "mode")]

@@ -3,8 +3,8 @@
     python tests/benchmarks/duplicates.py
 
 Three sets: random signatures, signatures that crowd together as those of one kind of picture do, and the
-worst case for a table, where a tenth share their bits. 10,000 copies that differ in up to 6 bits are planted in
-each.
+worst case for a table, where a tenth share their bits. 10,000 copies that differ in up to 6 bits are planted
+in each.
 """
 import os
 
