@@ -189,7 +189,8 @@ def _what_changed(packed, source, profile, size):
     if now != before["source"]:
         return f"it was made from {before['source']}, not from {now}"
     if digest_of(known) != before["identity"]:
-        return f"{now} has changed since"
+        what = "the code that draws faces" if now == "synthetic" else now
+        return f"{what} has changed since"
     if is_here and listing(raw) != before["listing"] and contents(raw) != before["contents"]:
         return _other_files(packed, raw)
     return ""

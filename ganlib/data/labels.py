@@ -92,8 +92,8 @@ def _refuse_ids(attributes, of_file, path):
         labelled = sum(labels[name] is not None for labels in of_file.values())
         if len(classes) <= max(FEW_CLASSES, 0.9 * labelled):
             continue
-        words = (f"The column {name!r} of {path} has {len(classes):,} classes for {labelled:,} files: that looks "
-                 "like an id or a text and not like a label.")
+        words = (f"The column {name!r} of {path} has {len(classes):,} classes for {labelled:,} files: that "
+                 "looks like an id or a text and not like a label.")
         if len(classes) > MANY_CLASSES:
             raise GanlibError(f"{words} Remove the column.")
         warnings.warn(words, stacklevel=3)
