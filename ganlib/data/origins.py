@@ -12,9 +12,10 @@ MARKER = ".ganlib-fetch.json"  # in every folder that fetch filled: from what
 def marker(folder):
     """The identity that fetch left in a folder it filled, a dict with the key source, or None."""
     try:
-        return json.loads((Path(folder) / MARKER).read_text())
+        found = json.loads((Path(folder) / MARKER).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+    return found if isinstance(found, dict) and "source" in found else None
 
 
 def origin_of(folder):
