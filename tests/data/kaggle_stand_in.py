@@ -1,9 +1,9 @@
 """A server on loopback that speaks as much of Kaggle's API as downloading a data set takes.
 
-It is used as the HTTP proxy of a client in its LOCALHOST environment (see `environment`), so that it answers
-both for http://localhost/api/v1/... (the API, which checks the login and redirects) and for the storage host
-that it redirects to, which knows ETag, Range and If-Range as the real one does. What goes wrong is set by the
-attributes.
+It is used as the HTTP proxy of a client in its LOCALHOST environment (see `environment`). So it answers
+both for http://localhost/api/v1/... (the API, which checks the login and redirects) and for the storage
+host that it redirects to, which knows ETag, Range and If-Range as the real one does. What goes wrong is set
+by the attributes.
 """
 import base64
 import json
@@ -13,8 +13,13 @@ from urllib.parse import urlsplit
 
 
 class KaggleStandIn:
-    def __init__(self, body=b"", user="someone", key="secret", token="KGAT_good"):
-        self.body, self.content_type, self.etag = body, "application/zip", '"version-1"'
+    """The server; `with` starts and stops it."""
+
+    def __init__(self, body=b""):
+        user, key, token = "someone", "secret", "KGAT_good"
+        self.body = body
+        self.content_type = "application/zip"
+        self.etag = '"version-1"'
         self.logins = {"Basic " + base64.b64encode(f"{user}:{key}".encode()).decode(), f"Bearer {token}"}
         self.token = token
         self.status = None       # the API answers with this
@@ -85,7 +90,8 @@ class KaggleStandIn:
         handler.close_connection = True
         if failure := self.failures and self.failures.pop(0):
             return self._answer(handler, failure, b"<Error>out of order</Error>", "application/xml")
-        start, content = 0, self.body
+        start = 0
+        content = self.body
         asked = handler.headers.get("Range")
         if asked and handler.headers.get("If-Range", self.etag) == self.etag:
             start = int(asked.removeprefix("bytes=").removesuffix("-"))

@@ -1,6 +1,7 @@
 """clean(): the reasons, the labels, the report."""
 import csv
 import io
+import json
 import os
 import struct
 import time
@@ -139,3 +140,30 @@ def test_real_faces(real_faces, tmp_path, capsys):
         print(f"\n{report}\n{seconds:.0f} s for decoding, cleaning and packing")
     assert report.summary() == {"kept": 14_246, "duplicate": 506, "mirrored": 14_752}
     assert len(p) == 14_246 and (p.labels >= 0).mean() > 0.99
+
+
+def test_the_report_knows_where_it_is_from(folder, tmp_path):
+    for i in range(3):
+        portrait(i).save(folder / f"{i}.png")
+    (folder / "notes.txt").touch()
+    report = clean_quietly(folder)
+    assert report.settings["source"] == str(folder) and report.settings["files"] == 3
+    assert report.settings["passed_over"] == {"no picture that can be read, .txt": 1}
+    assert report.passed_over == [("notes.txt", "no picture that can be read, .txt")]
+    assert str(report).splitlines()[-1] == "Not taken: no picture that can be read, .txt: 1 (notes.txt)."
+    json.dumps(report.settings)  # a pack keeps them
+
+
+def test_a_pack_of_names_that_are_no_utf8(folder, tmp_path):
+    raw = os.path.join(os.fsencode(folder), b"\x8a\xe7.png")
+    with open(raw, "wb") as file:
+        portrait(1).save(file, "PNG")
+    packed = pack(clean_quietly(folder), tmp_path / "pack")
+    assert [row["file"] for row in packed.manifest()] == [r"\x8a\xe7.png"]
+
+
+def test_names_that_look_alike_are_told_apart(folder):
+    for number, name in enumerate([b"\x8a.png", rb"\x8a.png"]):
+        with open(os.path.join(os.fsencode(folder), name), "wb") as file:
+            portrait(number).save(file, "PNG")
+    assert reasons(clean_quietly(folder)) == {r"\x8a.png": "", r"\\x8a.png": ""}

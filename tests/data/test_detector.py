@@ -12,17 +12,22 @@ from ganlib.data.synthetic import face
 from ganlib.errors import GanlibError
 
 
-def test_outliers_are_told_apart():
+@pytest.fixture(scope="module")
+def drawn():
+    """Drawn faces: uint8 (210, 32, 32, 3)."""
+    return np.stack([face(i, size=32)[0] for i in range(210)])
+
+
+def test_outliers_are_told_apart(drawn):
     rng = np.random.default_rng(0)
-    faces = np.stack([face(i, size=32)[0] for i in range(300)])
     noise = rng.integers(0, 256, (3, 8, 8, 3), np.uint8).repeat(4, 1).repeat(4, 2)
-    distance, limit = outliers(np.concatenate([faces, noise]))
-    assert (distance[-3:] > limit).all() and (distance[:300] > limit).mean() < 0.05
+    distance, limit = outliers(np.concatenate([drawn, noise]))
+    assert (distance[-3:] > limit).all() and (distance[:210] > limit).mean() < 0.05
 
 
-def test_without_a_detector_auto_says_so(folder, monkeypatch):
-    for i in range(210):
-        Image.fromarray(face(i, size=64)[0]).save(folder / f"{i:03d}.png")
+def test_without_a_detector_auto_says_so(drawn, folder, monkeypatch):
+    for i, pixels in enumerate(drawn):
+        Image.fromarray(pixels).save(folder / f"{i:03d}.png")
     rng = np.random.default_rng(0)
     Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8)).resize((64, 64), 0).save(folder / "noise.png")
     monkeypatch.setattr("ganlib.data.detector.detector_trouble", lambda: "it is not there.")
@@ -68,15 +73,13 @@ def test_a_detector_that_crashes_is_an_error_not_a_hang(monkeypatch):
 
 
 def test_an_interrupt_waits_for_one_part_of_the_pictures_only(monkeypatch):
-    asked = []
-
     def find_faces(images):
-        asked.append(len(images))
-        time.sleep(0.05)
+        time.sleep(0.2)
         raise KeyboardInterrupt
 
     monkeypatch.setattr("ganlib.data.detector.detector_trouble", lambda: "")
     monkeypatch.setattr("ganlib.data.detector.find_faces", find_faces)
+    begun = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        find_bad_crops([Row("", 0)] * 9_000, np.zeros((1, 8, 8, 3), np.uint8), "auto", False)
-    assert set(asked) == {200} and len(asked) < 20
+        find_bad_crops([Row("", 0)] * 50_000, np.zeros((1, 8, 8, 3), np.uint8), "auto", False)
+    assert time.monotonic() - begun < 5  # all 250 parts would take 50 s of the cores
