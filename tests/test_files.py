@@ -1,11 +1,12 @@
 """Writing files and folders: all or nothing."""
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
 from ganlib.errors import GanlibError
-from ganlib.files import copy_folder, mend_folder, replaced_folder, write_atomic
+from ganlib.files import copy_folder, data_dir, mend_folder, replaced_folder, write_atomic
 
 
 def test_a_parent_that_is_a_file(tmp_path):
@@ -92,3 +93,15 @@ def test_a_copy_takes_the_place_of_what_was_there(folder, tmp_path):
     (target / "stale").touch()
     copy_folder(folder, target)
     assert names(target) == ["a", "deep"] and (target / "deep" / "er" / "b").read_text() == "b"
+
+
+def test_data_dir_is_the_variable_then_the_repository_then_here(tmp_path, monkeypatch):
+    monkeypatch.setenv("GANLIB_DATA", str(tmp_path / "data"))
+    assert data_dir() == tmp_path / "data"
+    monkeypatch.delenv("GANLIB_DATA")
+    package = tmp_path / "checkout" / "ganlib"
+    monkeypatch.setattr("ganlib.files.__file__", str(package / "files.py"))
+    assert data_dir() == Path("data")
+    package.mkdir(parents=True)
+    (package.parent / "pyproject.toml").touch()
+    assert data_dir() == tmp_path / "checkout" / "data"
