@@ -6,7 +6,15 @@ from ganlib.models.sampling import latents
 from ganlib.models.store import save_generator
 from ganlib.presets import preset
 
-SMALL = {"resolution": 32, "width": 4, "max_width": 16, "z_dim": 16, "w_dim": 12, "mapping_layers": 2, "grow": ""}
+SMALL = {
+    "resolution": 32,
+    "width": 4,
+    "max_width": 16,
+    "z_dim": 16,
+    "w_dim": 12,
+    "mapping_layers": 2,
+    "grow": "",
+}
 
 
 def save_stylegan(path, seed=0, **changes):

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from ..errors import GanlibError
 
 LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+ENDS = (0, 2, 4, 10)  # the last blocks at 64, 32, 16 and 8 pixels, of 128 at the start
 
 
 def lite0():
@@ -28,15 +29,21 @@ def lite0():
     if hashlib.sha256(Path(path).read_bytes()).hexdigest() != LITE0_SHA256:
         raise GanlibError(f"{path} does not have the SHA-256 of EfficientNet-Lite0's weights: install the "
                           "package anew.")
-    network = EfficientNet.from_name("efficientnet-lite0", image_size=128)
-    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    return network.eval().requires_grad_(False)
+    net = EfficientNet.from_name("efficientnet-lite0", image_size=128)
+    net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    return net.eval().requires_grad_(False)
 
 
 def scales(net, x):
-    """Features of x (B, 3, R, R) in [-1, 1] at four scales, of length 1 at every position (as in LPIPS)."""
-    x, found = net._swish(net._bn0(net._conv_stem(F.interpolate(x, (128, 128), mode="bilinear")))), []
-    for i, block in enumerate(net._blocks[:11]):
+    """Features of x (B, 3, R, R) in [-1, 1] at four scales, of length 1 at every position (as in LPIPS).
+
+    net: as `lite0` gives it. (B, C, 128 / s, 128 / s) each, with s = 2, 4, 8 and 16.
+    """
+    x = F.interpolate(x, (128, 128), mode="bilinear")
+    x = net._swish(net._bn0(net._conv_stem(x)))
+    features = []
+    for i, block in enumerate(net._blocks[:ENDS[-1] + 1]):
         x = block(x)
-        found += [F.normalize(x, dim=1)] if i in (0, 2, 4, 10) else []
-    return found
+        if i in ENDS:
+            features.append(F.normalize(x, dim=1))
+    return features

@@ -39,13 +39,13 @@ LOOKS = {
     "eyes: blue – red": (0, 0, 0, 10, 0, -10),
 }
 STAY = "as it is"  # a colour that is left alone
-NEIGHBOURS = 6  # faces that are offered around one
+OFFERED = 6  # faces that are offered around one
 
 
 def neighbours(G, ws, seed, amount=0.4, psi=0.7):
     """ws (6, L, w_dim) near ws (1, L, w_dim): turned to new faces, as far from the mean face as before."""
     G = network(G)
-    new = styles(G, latents(NEIGHBOURS, G.z_dim, seed), psi)
+    new = styles(G, latents(OFFERED, G.z_dim, seed), psi)
     return G.w_avg + (1 - amount**2) ** 0.5 * (ws - G.w_avg) + amount * (new - G.w_avg)
 
 

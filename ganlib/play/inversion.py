@@ -12,7 +12,7 @@ from ..models.backbone import lite0, scales
 from ..models.sampling import latents, layers_of, styles
 from ..models.store import network
 
-RATE = 0.1  # the highest learning rate
+HIGHEST_RATE = 0.1  # of learning
 WEIGHT_OF_COLOURS = 4.0  # of the loss on 32x32 averages, beside that on features
 WEIGHT_OF_DISTANCE = 0.01  # of the distance from the mean face
 
@@ -67,4 +67,4 @@ def _unlikeness(net, x, wanted):
 def _rate(step, steps):
     """The learning rate: up in the first twentieth, down to zero along a cosine in the last quarter."""
     t = (step + 0.5) / steps
-    return RATE * min(1, t / 0.05, math.sin(math.pi / 2 * min(1, 4 - 4 * t)) ** 2)
+    return HIGHEST_RATE * min(1, t / 0.05, math.sin(math.pi / 2 * min(1, 4 - 4 * t)) ** 2)

@@ -1,8 +1,8 @@
-"""How long from a slider's event to the new picture, in the kernel: median and worst of 50 positions, per panel.
+"""From a slider's event to the new picture, in the kernel: median and worst of 50 positions, per panel.
 
     python tests/benchmarks/latency.py [run folder]
 
-Without a folder: an untrained style-based generator of the shipped one's size (weights do not change the time).
+Without a folder: an untrained style-based generator of the shipped one's size. Its weights do not matter.
 """
 import statistics
 import sys

@@ -81,7 +81,8 @@ def test_noise_fixed_fresh_and_off(G):
     assert np.array_equal(off, expected) and not np.array_equal(off, fixed)
     assert np.array_equal(off, generate(G, latents(5, 16), noise="off"))
     fresh = generate(G, ws, noise=4)
-    assert np.array_equal(fresh, generate(G, ws, noise=4)) and not np.array_equal(fresh, generate(G, ws, noise=5))
+    assert np.array_equal(fresh, generate(G, ws, noise=4))
+    assert not np.array_equal(fresh, generate(G, ws, noise=5))
     few = generate(G, ws, batch=2, noise=4).astype(int)
     assert abs(few - fresh).max() <= 1  # the noise of an image depends on its place, not on its batch
     same = generate(G, ws[:1].repeat(2, 1, 1), noise=4)
@@ -94,7 +95,8 @@ def test_pictures_of_a_growing_generator_are_enlarged(generator_files):
     G = load_generator(generator_files / "stylegan.safetensors").G
     G.grow(8)
     images = generate(G, styles(G, latents(2, 16)))
-    assert images.shape == (2, 32, 32, 3) and np.array_equal(images, images[:, ::4, ::4].repeat(4, 1).repeat(4, 2))
+    assert images.shape == (2, 32, 32, 3)
+    assert np.array_equal(images, images[:, ::4, ::4].repeat(4, 1).repeat(4, 2))
 
 
 def test_latents_of_another_shape(one, dcgan):
@@ -116,8 +118,10 @@ def test_layer_groups():
     assert bounds(8) == (4, 6) and bounds(6) == (2, 4)
 
 
-@pytest.mark.parametrize("layers, words", [("corse", "Did you mean 'coarse'"), ((0, 9), "<= 8"), ((-1, 3), "<= 8"),
-                                           ((5, 3), "<= 8")])
+@pytest.mark.parametrize(
+    "layers, words",
+    [("corse", "Did you mean 'coarse'"), ((0, 9), "<= 8"), ((-1, 3), "<= 8"), ((5, 3), "<= 8")],
+)
 def test_layers_that_there_are_not(one, layers, words):
     with pytest.raises(GanlibError, match=words):
         layers_of(one, layers)

@@ -35,7 +35,8 @@ def run(*command, **options):
 def installed(tmp_path_factory):
     """The python of a fresh environment with ganlib from a wheel, and this environment's other packages."""
     folder = tmp_path_factory.mktemp("wheel")
-    for name in "ganlib", "pyproject.toml", "README.md", "LICENSE":  # what a build writes stays out of the checkout
+    # On a copy, as a build writes beside what it reads
+    for name in "ganlib", "pyproject.toml", "README.md", "LICENSE":
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, folder / name)
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
@@ -45,7 +46,7 @@ def installed(tmp_path_factory):
     venv.create(folder / "venv", with_pip=False)
     python = folder / "venv" / "bin" / "python"
     site = run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
-    # The packages of this environment; its own ganlib is an editable one, which a path in a .pth does not bring along
+    # The packages of this environment. Its own ganlib is an editable one, which a .pth does not bring along
     Path(site, "others.pth").write_text(sysconfig.get_path("purelib"))
     run(*pip, "--python", python, "install", "--no-deps", "--no-index", wheel)
     return python

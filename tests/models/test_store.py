@@ -42,7 +42,8 @@ def test_generator_round_trip(tmp_path):
         z = torch.randn(3, 8)
         assert torch.equal(G(z), generator.G(z))
         assert generator.folder == tmp_path
-    assert generator.config.resolution == 32 and generator.info["images"] == "160" and not generator.has_styles
+    assert generator.config.resolution == 32 and generator.info["images"] == "160"
+    assert not generator.has_styles
     assert not generator.G.training and not any(p.requires_grad for p in generator.G.parameters())
 
 
@@ -62,15 +63,28 @@ def test_a_call_that_needs_the_network_only_takes_both(styled, call):
     assert np.array_equal(call(styled), call(styled.G))
 
 
-@pytest.mark.parametrize("call", [identity, directions, character, find_directions, DirectionsPanel, opened,
-                                  lambda G: save_latents("x", G, latents(1, 16)), lambda G: load_latents("x", G)])
+@pytest.mark.parametrize(
+    "call",
+    [
+        identity,
+        directions,
+        character,
+        find_directions,
+        DirectionsPanel,
+        opened,
+        lambda G: save_latents("x", G, latents(1, 16)),
+        lambda G: load_latents("x", G),
+    ],
+)
 def test_a_network_alone_is_refused_where_more_is_needed(styled, call, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     save_latents("x", styled, latents(1, 16))
     if call is DirectionsPanel:
         assert "expected what load_generator(...) returns, not its network" in call(styled.G).problem
         return
-    with pytest.raises(GanlibError, match="found StyleGANGenerator; expected what load_generator.*not its network"):
+    with pytest.raises(
+        GanlibError, match="found StyleGANGenerator; expected what load_generator.*not its network"
+    ):
         call(styled.G)
 
 
@@ -85,7 +99,8 @@ def test_half_precision_is_half_the_size_and_nearly_the_same(tmp_path):
     G.eval()
     save_generator(tmp_path / "full.safetensors", G, tiny(width=32))
     save_generator(tmp_path / "half.safetensors", G, tiny(width=32), half=True)
-    assert (tmp_path / "half.safetensors").stat().st_size < 0.52 * (tmp_path / "full.safetensors").stat().st_size
+    half, full = ((tmp_path / f"{name}.safetensors").stat().st_size for name in ("half", "full"))
+    assert half < 0.52 * full
     H = load_generator(tmp_path / "half.safetensors").G
     z = torch.randn(3, 8)
     assert H.to_rgb.weight.dtype == torch.float32 and (G(z) - H(z)).abs().max() < 0.01

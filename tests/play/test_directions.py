@@ -1,4 +1,6 @@
 """Directions in w: from the weights, from labels, from colours."""
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,14 @@ from ganlib.data.synthetic import face
 from ganlib.errors import GanlibError
 from ganlib.models.sampling import generate, latents, layer_groups, styles
 from ganlib.models.store import load_generator
-from ganlib.play.directions import colour_directions, edit, face_colours, factorise, label_directions
+from ganlib.play.directions import (
+    colour_directions,
+    directions,
+    edit,
+    face_colours,
+    factorise,
+    label_directions,
+)
 
 
 @pytest.fixture(scope="module", params=["stylegan", "fast"])
@@ -30,10 +39,13 @@ def test_factorise_against_svd_by_hand(G):
 
 def test_factorise_finds_what_was_planted(generator_files):
     G = load_generator(generator_files / "stylegan.safetensors").G
-    planted = torch.nn.functional.normalize(torch.randn(12, generator=torch.Generator().manual_seed(0)), dim=0)
+    planted = torch.nn.functional.normalize(
+        torch.randn(12, generator=torch.Generator().manual_seed(0)), dim=0
+    )
     layer = G.layers[7].style
     layer.weight += 50 * torch.outer(torch.ones(len(layer.weight)), planted)
-    assert abs(factorise(G, "fine")[0][0] @ planted) > 0.99 and abs(factorise(G, "coarse")[0][0] @ planted) < 0.9
+    assert abs(factorise(G, "fine")[0][0] @ planted) > 0.99
+    assert abs(factorise(G, "coarse")[0][0] @ planted) < 0.9
 
 
 def test_labels_give_the_planted_direction():
@@ -112,3 +124,18 @@ def test_colour_directions_change_the_colour_that_they_name():
     wanted = before + [[40, -30, 20, 0, 0, 0]]
     after = edit(G, ws, torch.from_numpy(wanted - before)[0].float() @ directions, 1.0)
     assert np.abs(face_colours(generate(G, after)) - wanted).max() < 5
+
+
+def test_directions_are_read_and_belong_to_their_generator(generator, runs, tmp_path):
+    named, colours = directions(generator)
+    assert [*named][:3] == ["hair length", "direction 2", "direction 3"] and len(named) == 10
+    assert colours.shape == (6, 12)
+    steps = torch.stack([*named.values()])
+    along = (styles(generator, latents(1_000, 16))[:, 0] - generator.G.w_avg) @ steps.T
+    length = steps.norm(dim=1)
+    assert torch.allclose(along.std(0) / length, length, rtol=1e-4)  # a step is a spread of w
+    shutil.copytree(runs / "faces", tmp_path / "other")
+    other = load_generator(tmp_path / "other")
+    with torch.no_grad():
+        other.G.w_avg.add_(1)
+    assert [*directions(other)[0]][0] == "direction 1"  # of other weights: found anew

@@ -15,10 +15,12 @@ def one(styled):
 
 def test_inversion_finds_its_own_face(one):
     ws, seen = styles(one, latents(1, 16, 3)), []
-    image, start = generate(one, ws)[0].astype(float), generate(one, one.w_avg.expand(1, 8, 12))[0].astype(float)
-    found, losses = invert(one, image.astype(np.uint8), 40, progress=False, callback=lambda *a: seen.append(a))
+    image, start = (generate(one, x)[0].astype(float) for x in (ws, one.w_avg.expand(1, 8, 12)))
+    picture = image.astype(np.uint8)
+    found, losses = invert(one, picture, 40, progress=False, callback=lambda *step: seen.append(step))
     assert found.shape == (1, 8, 12) and len(losses) == 40 and losses[-1] < losses[0] / 3
-    assert [s[0] for s in seen] == list(range(40)) and torch.equal(seen[-1][1], found) and seen[-1][2] == losses[-1]
+    assert [step for step, _, _ in seen] == list(range(40))
+    assert torch.equal(seen[-1][1], found) and seen[-1][2] == losses[-1]
     assert np.abs(generate(one, found)[0] - image).mean() < np.abs(start - image).mean() / 2
     assert all(p.grad is None for p in one.parameters())
 

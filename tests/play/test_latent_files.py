@@ -24,7 +24,9 @@ def test_latents_of_another_model(styled, generator_files, tmp_path):
     path = tmp_path / "face.safetensors"
     save_latents(path, styled, latents(1, 16))
     other = load_generator(save_stylegan(tmp_path / "other.safetensors", seed=1))
-    with pytest.raises(GanlibError, match="belongs to another model: stylegan, 32x32, 1,234 images seen") as error:
+    with pytest.raises(
+        GanlibError, match="belongs to another model: stylegan, 32x32, 1,234 images seen"
+    ) as error:
         load_latents(path, other)
     assert "This is stylegan, 32x32, 1,235 images" in str(error.value) and str(error.value).count("\n") == 1
     again = load_generator(generator_files / "stylegan.safetensors")

@@ -1,4 +1,5 @@
-"""The panels without a browser: what they draw is what their settings say, and nothing ends in a traceback."""
+"""The panels without a browser: they draw what their settings say, and nothing ends in a traceback."""
+
 import asyncio
 import base64
 import io
@@ -10,42 +11,19 @@ import pytest
 import torch
 from PIL import Image
 
-from ganlib.errors import GanlibError
-from ganlib.models.build import build_networks
 from ganlib.models.sampling import generate, latents, styles
-from ganlib.models.store import load_generator, save_generator
-from ganlib.play.characters import HAIR_COLOURS, character, neighbours, origin
-from ganlib.play.directions import directions, edit, face_colours, make_directions
+from ganlib.play.characters import character
+from ganlib.play.directions import directions, edit, face_colours
 from ganlib.play.latent_files import load_latents
-from ganlib.play.panels.base import GeneratorMenu, opened
+from ganlib.play.panels.base import GeneratorMenu
 from ganlib.play.panels.design import DesignPanel
 from ganlib.play.panels.directions import DirectionsPanel
 from ganlib.play.panels.invert import InvertPanel
 from ganlib.play.panels.mix import MixPanel
 from ganlib.play.panels.walk import WalkPanel
 from ganlib.play.styles import mixing_sheet, slerp, swap
-from ganlib.presets import preset
 
 PANELS = WalkPanel, MixPanel, DirectionsPanel, DesignPanel, InvertPanel
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """runs/faces, a style-based generator whose pictures differ, and runs/plain, a DCGAN; both untrained."""
-    folder = tmp_path_factory.mktemp("data")
-    small = dict(resolution=32, width=8, max_width=16, z_dim=16, w_dim=12, mapping_layers=2)
-    configs = {"faces": preset("stylegan-fast", **small), "plain": preset("dcgan", resolution=32, width=4)}
-    for name, config in configs.items():
-        torch.manual_seed(0)
-        G = build_networks(config)[0]
-        if name == "faces":
-            G.calibrate([latents(500, G.z_dim)])
-            for layer in G.layers:
-                torch.nn.init.constant_(layer.strength, 0.2)
-        (folder / "runs" / name).mkdir(parents=True)
-        save_generator(folder / "runs" / name / "generator.safetensors", G, config, images=5)
-    make_directions(folder / "runs" / "faces", ["hair length"], n=200)
-    return folder / "runs"
 
 
 @pytest.fixture(autouse=True)
@@ -54,73 +32,20 @@ def data(runs, monkeypatch, tmp_path):
     return tmp_path
 
 
-@pytest.fixture(scope="module")
-def generator(runs):
-    return opened(runs / "faces")
-
-
-@pytest.fixture(scope="module")
-def G(generator):
-    return generator.G
-
-
 def shown(image):
     with Image.open(io.BytesIO(image.value)) as file:
         return np.asarray(file.convert("RGB"))
 
 
+def rebuilt(panel):
+    """The styles of the code that a panel shows."""
+    names = {"character": character, "generator": panel.generator}
+    return eval(panel.text, names)  # noqa: S307, that it is code is what is tested
+
+
 def same(image, ws, G, noise="fixed"):
     return np.array_equal(shown(image), generate(G, ws, noise=noise)[0])
 
-
-# faces and directions
-
-def test_directions_are_read_and_belong_to_their_generator(generator, G, runs, tmp_path):
-    named, colours = directions(generator)
-    assert [*named][:3] == ["hair length", "direction 2", "direction 3"] and len(named) == 10
-    assert colours.shape == (6, 12)
-    along = (styles(G, latents(1_000, 16))[:, 0] - G.w_avg) @ torch.stack([*named.values()]).T
-    length = torch.stack([*named.values()]).norm(dim=1)
-    assert torch.allclose(along.std(0) / length, length, rtol=1e-4)  # a step is a spread of w
-    shutil.copytree(runs / "faces", tmp_path / "other")
-    other = load_generator(tmp_path / "other")
-    with torch.no_grad():
-        other.G.w_avg.add_(1)
-    assert [*directions(other)[0]][0] == "direction 1"  # of other weights: found anew
-
-
-def test_a_face_from_its_settings(generator, G):
-    named, colours = directions(generator)
-    base = styles(G, latents(1, 16, 3), 0.7)
-    assert torch.equal(character(generator, 3), base)
-    changes = {"hair length": 2.0, "eyes: blue – red": -1.5}
-    step = 2 * named["hair length"] - 1.5 * (10 * colours[3] - 10 * colours[5])
-    assert torch.allclose(character(generator, 3, changes=changes), base + step, atol=1e-5)
-    now = torch.from_numpy(face_colours(generate(G, base))[0]).float()
-    step = 0.5 * (torch.tensor(HAIR_COLOURS["pink"]) - now[:3]) @ colours[:3]
-    assert torch.allclose(character(generator, 3, hair="pink", hair_amount=0.5), base + step, atol=1e-4)
-
-
-def test_hold_the_rest(generator, G):
-    named, colours = directions(generator)
-    base = styles(G, latents(1, 16, 3), 0.7)
-    held = character(generator, 3, changes={"hair: dark – light": 2.0}, hold=True)
-    assert torch.equal(held[:, :2], base[:, :2]) and not torch.equal(held[:, 2:], base[:, 2:])  # coarse: two layers
-    step = (character(generator, 3, changes={"direction 2": 1.0}, hold=True) - base)[0, 0]
-    assert (step @ colours.T).abs().max() < 1e-4 * step.norm() * colours.norm() and step.norm() > 0
-
-
-def test_neighbours_keep_the_spread(G):
-    ws = styles(G, latents(1, 16, 3))
-    assert torch.allclose(neighbours(G, ws, 1, 0.0), ws.expand(6, -1, -1), atol=1e-6)
-    assert torch.allclose(neighbours(G, ws, 1, 1.0, 0.7), styles(G, latents(6, 16, 1), 0.7), atol=1e-5)
-    a, b = (x - G.w_avg for x in (ws, styles(G, latents(6, 16, 1))))
-    assert torch.allclose(neighbours(G, ws, 1, 0.6, 1.0), G.w_avg + 0.8 * a + 0.6 * b, atol=1e-5)
-    two = origin(G, 3, 1.0, [(1, 4, 0.6), (2, 0, 0.3)])
-    assert torch.equal(two, neighbours(G, neighbours(G, ws, 1, 0.6, 1.0)[4:5], 2, 0.3, 1.0)[:1])
-
-
-# panels
 
 def test_walk(generator, G):
     panel = WalkPanel(generator)
@@ -138,7 +63,8 @@ def test_walk(generator, G):
     panel.noise.value, panel.psi.value = "off", 1
     assert same(panel.image, torch.lerp(*(styles(G, x) for x in z[1:]), 0.5), G, "off")
     panel.reseed()
-    assert "noise fresh 2" in panel.text and same(panel.image, torch.lerp(*(styles(G, x) for x in z[1:]), 0.5), G, 2)
+    assert "noise fresh 2" in panel.text
+    assert same(panel.image, torch.lerp(*(styles(G, x) for x in z[1:]), 0.5), G, 2)
     panel.seeds.value = "3, 3"
     frames = panel.frames(slice(0, 3))  # one noise for the whole way: a standing face does not flicker
     assert (frames == frames[0]).all()
@@ -204,11 +130,13 @@ def test_directions_panel(generator, G, data):
     first = panel.image.value
     panel.sliders["hair length"].value = 2
     panel.sliders["hair: dark – light"].value = -1
-    assert same(panel.image, character(generator, 3, changes={"hair length": 2.0, "hair: dark – light": -1.0}), G)
+    assert same(
+        panel.image, character(generator, 3, changes={"hair length": 2.0, "hair: dark – light": -1.0}), G
+    )
     assert same(panel.before, character(generator, 3), G)
-    assert torch.equal(eval(panel.text), panel.shown)  # the settings are code
+    assert torch.equal(rebuilt(panel), panel.shown)  # the settings are code
     panel.hold.value = True
-    assert torch.equal(eval(panel.text), panel.shown) and panel.text.endswith("hold=True)")
+    assert torch.equal(rebuilt(panel), panel.shown) and panel.text.endswith("hold=True)")
     panel.hold.value = False
     panel.reset()
     assert panel.image.value == first and panel.text == "character(generator, seed=3)"
@@ -230,10 +158,12 @@ def test_design(generator, data):
     panel.controls["hair"].value = "blue"
     panel.controls["hair_amount"].value = 0.5
     panel.controls["hair_amount"].value = 0.7  # the moves of one slider are one step
-    assert torch.equal(eval(panel.text), panel.shown) and "hair_amount=0.7" in panel.text
-    assert torch.equal(panel.shown, character(generator, 3, steps=[(1, 4, 0.4)], hair="blue", hair_amount=0.7))
+    assert torch.equal(rebuilt(panel), panel.shown) and "hair_amount=0.7" in panel.text
+    assert torch.equal(
+        panel.shown, character(generator, 3, steps=[(1, 4, 0.4)], hair="blue", hair_amount=0.7)
+    )
     panel.controls["hair_amount"].value = 0
-    assert torch.equal(eval(panel.text), panel.shown)
+    assert torch.equal(rebuilt(panel), panel.shown)
     panel.controls["hair_amount"].value = 0.7
     blue = panel.image.value
     panel.controls["hair"].value, panel.controls["hair"].value = "pink", "green"  # a choice is a step each
@@ -262,11 +192,12 @@ def test_evolution_by_taste_goes_on(generator, G):
     for _ in range(24):
         offered = [shown(cell.children[0]).astype(int) for cell in panel.around]
         panel.take(2)
-        assert np.abs(shown(panel.image) - offered[2]).max() <= 1  # computed by itself, which rounds otherwise
+        # computed by itself, which rounds otherwise
+        assert np.abs(shown(panel.image) - offered[2]).max() <= 1
         assert all(np.abs(shown(panel.around[2].children[0]) - image).mean() > 1 for image in offered)
         far.append((panel.shown - G.w_avg).norm().item())
     assert max(far) < 2.5 * np.median(far)  # a face as bold as the others, not one that fell apart
-    assert torch.equal(eval(panel.text), panel.shown)
+    assert torch.equal(rebuilt(panel), panel.shown)
     sheet = panel.figure()  # with room for all of its settings
     assert sheet.height > 520
 
@@ -281,12 +212,6 @@ def test_the_face_that_was_clicked_is_taken(generator):
     assert panel.image.value == offered
 
 
-def test_misspelt_settings_are_refused(generator):
-    for wrong in (dict(hair="purpl"), dict(eyes="gren"), dict(changes={"hair: dark": 1})):
-        with pytest.raises(GanlibError, match="There is no .* Did you mean"):
-            character(generator, **wrong)
-
-
 def test_character_sheet_and_latent_file(generator, G, data):
     panel = DesignPanel(generator)
     panel.take(2)
@@ -295,14 +220,15 @@ def test_character_sheet_and_latent_file(generator, G, data):
         pixels = np.asarray(sheet)
     large = Image.fromarray(generate(G, panel.shown)[0]).resize((384, 384), Image.LANCZOS)
     assert np.array_equal(pixels[16:400, 16:400], np.asarray(large))
-    assert tuple(pixels[300, 440]) == tuple(face_colours(generate(G, panel.shown))[0][:3].round())  # the chip of hair
+    hair = face_colours(generate(G, panel.shown))[0][:3].round()
+    assert tuple(pixels[300, 440]) == tuple(hair)
     ws, settings = load_latents(data / "faces" / "character-001.safetensors", generator)
     assert torch.equal(ws, panel.shown) and torch.equal(character(generator, **settings), ws)
 
 
 def upload(panel, content):
-    panel.upload.value = [{"name": "x.png", "type": "image/png", "size": len(content), "content": memoryview(content),
-                           "last_modified": datetime.now()}]
+    about = {"name": "x.png", "type": "image/png", "size": len(content), "last_modified": datetime.now()}
+    panel.upload.value = [about | {"content": memoryview(content)}]
 
 
 def test_invert(generator, G, data):
@@ -317,15 +243,23 @@ def test_invert(generator, G, data):
     panel.save()
     ws, settings = load_latents(data / "faces" / "found-001.safetensors", generator)
     assert torch.equal(ws, panel.shown) and (data / "faces" / "found-001.png").is_file()
-    assert settings == {"changes": {"hair length": 1.0}} and "load_latents('" in panel.message.value.replace("&#x27;", "'")
+    assert settings == {"changes": {"hair length": 1.0}}
+    assert "load_latents('" in panel.message.value.replace("&#x27;", "'")
     panel.found = None
     upload(panel, file.getvalue())  # the same file again
     assert panel.found is not None and "move the sliders" in panel.message.value
 
 
-@pytest.mark.parametrize("content, message", [(b"no picture", "not a picture"), (b"", "not a picture"),
-                                              (bytes(10_200_000), "10.2 MB; expected 10"), ("huge", "million pixels"),
-                                              ("tiny", "too-small: 3x3")])
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"no picture", "not a picture"),
+        (b"", "not a picture"),
+        (bytes(10_200_000), "10.2 MB; expected 10"),
+        ("huge", "million pixels"),
+        ("tiny", "too-small: 3x3"),
+    ],
+)
 def test_uploads_that_are_no_pictures(generator, content, message):
     panel = InvertPanel(generator, steps=3)
     if content == "huge":
@@ -352,7 +286,10 @@ def test_every_panel_without_styles_or_generator(panel, runs, tmp_path):
     else:
         assert "no styles" in plain.message.value and plain._repr_mimebundle_()["text/plain"] == plain.problem
     (tmp_path / "empty").mkdir()
-    for source, words in (("nothing", "There is no run"), (tmp_path / "empty", "has no generator.safetensors")):
+    for source, words in (
+        ("nothing", "There is no run"),
+        (tmp_path / "empty", "has no generator.safetensors"),
+    ):
         missing = panel(source)
         assert words in missing.message.value and "stylegan-fast" in missing.message.value
         assert "dcgan" in missing.message.value and len(missing.box.children) == 1

@@ -92,7 +92,8 @@ def test_slerp_by_hand():
 def test_spherical_walk_keeps_the_norm_and_the_pace():
     points = torch.nn.functional.normalize(latents(3, 50, 9), dim=1) * 7
     path = walk(points, 21)
-    assert torch.allclose(path[[0, 10, 20]], points, atol=1e-5) and torch.allclose(path.norm(dim=1), torch.tensor(7.0))
+    assert torch.allclose(path[[0, 10, 20]], points, atol=1e-5)
+    assert torch.allclose(path.norm(dim=1), torch.tensor(7.0))
     turn = torch.nn.functional.cosine_similarity(path[1:], path[:-1]).acos()
     assert turn[:10].std() < 1e-3 and turn[10:].std() < 1e-3
     whole = torch.nn.functional.cosine_similarity(points[0], points[1], dim=0).acos()

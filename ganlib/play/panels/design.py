@@ -11,7 +11,7 @@ from ...files import write_atomic
 from ...images import encoded
 from ...models.sampling import generate
 from ...view.pictures import FONT, GREY, INK
-from ..characters import EYE_COLOURS, HAIR_COLOURS, NEIGHBOURS, STAY, character, neighbours, origin
+from ..characters import EYE_COLOURS, HAIR_COLOURS, OFFERED, STAY, character, neighbours, origin
 from ..directions import directions, face_colours
 from ..latent_files import identity, save_latents
 from .base import Panel, clickable, column, field, picture, press, put, row, slider, title
@@ -63,7 +63,7 @@ class DesignPanel(Panel):
 
     def _neighbours(self):
         self.around = [clickable(80, "take this one", functools.partial(self.take, number))
-                       for number in range(NEIGHBOURS)]
+                       for number in range(OFFERED)]
         self.amount = slider("how different", 0.4, 0.1, 0.9)
         self.amount.layout.width = "250px"
         self.amount.style.description_width = "90px"
