@@ -181,8 +181,9 @@ class _RunMovie:
 
     def of(self, count):
         """The bytes of the movie with so many frames, picked evenly, the last one among them."""
-        picked = np.linspace(len(self.frames) - 1, 0, count)[::-1]
-        chosen = [self.frames[round(i)] for i in picked]
+        every = self.opening + self.frames
+        picked = np.linspace(len(every) - 1, len(self.opening), count)[::-1]
+        chosen = [every[round(i)] for i in picked]
         left = self.seconds - ENDING - OPENING * len(self.opening)
         each = min(1, max(0.06, left / max(1, count - 1)))
         durations = [OPENING] * len(self.opening) + [each] * (count - 1) + [ENDING]
