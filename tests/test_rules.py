@@ -239,6 +239,12 @@ def test_functions_fit_a_screen(name):
     assert not {function: lines for function, lines in long.items() if lines > MAX_FUNCTION_LINES}
 
 
+def test_no_two_test_files_have_one_name():
+    """pytest imports a test file by its name alone where its folder is no package."""
+    names = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py"]
+    assert len(names) == len(set(names))
+
+
 def test_the_core_is_thin():
     core = [PACKAGE / "config.py", PACKAGE / "presets.py"]
     for folder in ("models", "training", "evaluation"):
