@@ -11,6 +11,7 @@ import shutil
 import stat
 import tarfile
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +23,7 @@ from tqdm.auto import tqdm
 from ..errors import GanlibError
 from ..files import need_space
 from .decoding import HEAD, SUFFIXES, readable
-from .folders import TEXTS, WAYS, in_words, is_hidden, why_not
+from .folders import TEXTS, WAYS, is_hidden, not_taken, why_not
 from .zip_names import member_names, with_slashes
 
 MAX_FILES, MAX_BYTES = 10**6, 2 * 10**10  # what an archive may hold
@@ -58,14 +59,15 @@ def unpack(archive, progress, folder):
     need_space(folder, archive.stat().st_size, "free some, or give another dest.")  # pictures hardly shrink
     unpacking = _Unpacking(archive, folder)
     try:
-        members = _members(archive)
-        for member in tqdm(members, f"unpacking {archive.name}", unit=" files", disable=not progress):
+        title = f"unpacking {readable(archive.name)}"
+        for member in tqdm(_members(archive), title, unit=" files", disable=not progress):
             unpacking.take(member)
     except Exception as error:  # zipfile, tarfile, zlib and the rest have a dozen kinds for bad data
         if isinstance(error, GanlibError) or isinstance(error, OSError) and error.errno is not None:
             raise  # not the archive's fault, but the disk's
-        raise BadArchive(f"{archive} is cut short, damaged or encrypted ({error or type(error).__name__}): "
-                         "get it anew, or unpack it yourself and give the folder.") from error
+        why = str(error) or type(error).__name__
+        raise BadArchive(f"{unpacking.named} is cut short, damaged or encrypted ({why}): get it anew, or "
+                         "unpack it yourself and give the folder.") from error
     unpacking.finish()
 
 
@@ -81,12 +83,13 @@ class _Unpacking:
     """An archive on its way into a folder: what was met so far, and what became of it."""
 
     def __init__(self, archive, folder):
-        self.archive = archive
+        self.named = readable(str(archive))
         self.folder = folder
         self.count = 0
         self.total = 0
         self.pictures = 0
         self.passed_over = []
+        self.numbers: Counter = Counter()  # of files that had the same name, how many there are
 
     def take(self, member):
         """Write a member that is wanted; refuse the archive where it is odd; else note why not."""
@@ -106,12 +109,13 @@ class _Unpacking:
             self.take_picture(member, path, is_named=suffix in SUFFIXES.split())
 
     def check(self, member):
+        """Raise GanlibError where the archive is too large, or this member is hostile."""
         if self.count > MAX_FILES or self.total > MAX_BYTES:
             limits = f"{MAX_FILES:,} files or {MAX_BYTES / 1e9:g} GB, the limits"
-            raise GanlibError(f"{self.archive} unpacks to more than {limits}: "
+            raise GanlibError(f"{self.named} unpacks to more than {limits}: "
                               "if you trust it, unpack it yourself and give the folder.")
         path = PurePosixPath(member.name)
-        refused = f"{self.archive} is refused: its member {member.name!r}"
+        refused = f"{self.named} is refused: its member {member.name!r}"
         if path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:/", member.name):
             raise BadArchive(f"{refused} points outside the folder.")
         if not member.is_plain:
@@ -139,25 +143,39 @@ class _Unpacking:
 
     def write(self, path, data):
         """Write a member under its name, or under another where its own does not work on this disk."""
-        spare = PurePosixPath("renamed", f"{self.count:06d}{path.suffix.lower()[:5]}")
-        for name in (path, spare):
-            if not _works(name):
-                continue
+        suffix = path.suffix.lower()
+        spare = PurePosixPath("renamed", f"{self.count:06d}{suffix if suffix in SUFFIXES.split() else ''}")
+        try:
+            out = self.create(path if _works(path) else spare)
+        except (OSError, UnicodeEncodeError) as error:
+            if isinstance(error, OSError) and error.errno not in NAME_TROUBLE:
+                raise
+            out = self.create(spare)
+        with out:
+            shutil.copyfileobj(data, out)
+
+    def create(self, path):
+        """A new file, open for writing; where there is one of this name, name~2.png, name~3.png and so on.
+
+        The disk decides what one name is: some do not tell capitals from small letters.
+        """
+        target = self.folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for number in itertools.count(self.numbers[str(path)] + 1):
+            name = f"{path.stem}~{number}{path.suffix}" if number > 1 else path.name
             try:
-                out = _create(self.folder / name)
-            except OSError as error:
-                if error.errno not in NAME_TROUBLE or name == spare:
-                    raise
+                out = open(target.with_name(name), "xb")  # noqa: SIM115 whoever asked for it closes it
+            except FileExistsError:
                 continue
-            with out:
-                shutil.copyfileobj(data, out)
-            return
+            if number > 1:
+                self.numbers[str(path)] = number
+            return out
 
     def finish(self):
         """Refuse an archive without pictures; else leave the list of what was not taken."""
         if not self.pictures:
-            rest = in_words(self.passed_over) or f"It holds {'CSV files only' if self.count else 'nothing'}."
-            raise GanlibError(f"{self.archive} holds no image files ({SUFFIXES}). {rest}")
+            rest = not_taken(self.passed_over) or f"It holds {'CSV files only' if self.count else 'nothing'}."
+            raise GanlibError(f"{self.named} holds no image files ({SUFFIXES}). {rest}")
         if self.passed_over:
             (self.folder / PASSED_OVER).write_text(json.dumps(self.passed_over))
 
@@ -166,19 +184,7 @@ def _works(path):
     """Whether a member can be called so here; Windows has names that do other things than name a file."""
     if WINDOWS:
         return not any(WINDOWS_TROUBLE.search(part) for part in path.parts)
-    return "\0" not in str(path)
-
-
-def _create(path):
-    """A new file, open for writing: where this one is there already (or its like, where a disk does not tell
-    capitals from small letters), name~2.png, name~3.png and so on."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for number in itertools.count(1):
-        name = f"{path.stem}~{number}{path.suffix}" if number > 1 else path.name
-        try:
-            return open(path.with_name(name), "xb")
-        except FileExistsError:
-            continue
+    return path.name != "" and "\0" not in str(path)
 
 
 def _members(archive):
@@ -194,14 +200,15 @@ def _members(archive):
         elif tarfile.is_tarfile(archive):
             yield from _tar_members(file)
         else:
-            raise BadArchive(f"{archive} is no archive: it {_what_it_is(head)}. Expected {WAYS}.")
+            named = readable(str(archive))
+            raise BadArchive(f"{named} is no archive: it {_what_it_is(head)}. Expected {WAYS}.")
 
 
 def _zip_members(file):
     archive = zipfile.ZipFile(file)
     infos = archive.infolist()
     for info, name in zip(infos, member_names(infos), strict=True):
-        if info.is_dir() or (name.endswith("/") and not info.file_size):
+        if info.orig_filename.endswith("/") or (name.endswith("/") and not info.file_size):
             continue
         kind = stat.S_IFMT(info.external_attr >> 16)
         yield Member(name, kind in (0, stat.S_IFREG), info.file_size, partial(archive.open, info))

@@ -16,7 +16,7 @@ from .archives import passed_over_in
 from .decoding import decode, readable
 from .detector import find_bad_crops
 from .duplicates import find_duplicates
-from .folders import in_words, look_through
+from .folders import look_through, not_taken
 from .labels import read_labels
 from .origins import origin_of
 
@@ -82,7 +82,7 @@ class Report:
             lines.append(f"{count:>8,}  {name:<11} {REASONS.get(name, '')}".rstrip())
         lines += [f"Bad crops: {s['faces']}.", f"Labels: {s['labels'] or 'none'}."]
         if self.passed_over:
-            lines.append(in_words(self.passed_over))
+            lines.append(not_taken(self.passed_over))
         return "\n".join(lines)
 
 

@@ -25,11 +25,12 @@ def look_through(folder):
     over. The files are named as Python names them, those passed over as `readable` does. Raises GanlibError
     where there is no picture at all.
     """
+    named = readable(str(folder))
     if not folder.is_dir() or not os.access(folder, os.R_OK | os.X_OK):
-        raise GanlibError(f"There is no folder {readable(str(folder))} that can be read: "
-                          "fetch images first, or name another.")
+        raise GanlibError(f"There is no folder {named} that can be read: fetch images first, or name "
+                          "another.")
     if (folder / "images.npy").is_file() and (folder / "manifest.csv").is_file():
-        raise GanlibError(f"{folder} is a pack already, cleaned and packed: open it with load_pack.")
+        raise GanlibError(f"{named} is a pack already, cleaned and packed: open it with load_pack.")
     search = _Search(folder)
     search.run()
     if not search.files:
@@ -54,7 +55,7 @@ def is_hidden(name):
     return name.startswith(".") or name == "__MACOSX"
 
 
-def in_words(passed_over):
+def not_taken(passed_over):
     """What was passed over, a list of (path, why), as one line; "" where there is nothing."""
     names = defaultdict(list)
     for name, why in passed_over:
@@ -129,7 +130,7 @@ class _Search:
         self.passed_over.append((readable(self.relative(path)), why))
 
     def relative(self, path):
-        return os.path.relpath(path, self.folder).replace(os.sep, "/")
+        return path.removeprefix(os.path.join(self.folder, "")).replace(os.sep, "/")
 
 
 def _head(path):
@@ -142,7 +143,8 @@ def _head(path):
 
 def _nothing(folder, passed_over):
     """The words for a folder without pictures."""
-    archives = [str(path) for path in folder.iterdir() if path.suffix in (".zip", ".tar", ".tgz", ".gz")]
-    wanted = f"did you mean {min(archives)}?" if archives else f"expected {WAYS}."
+    suffixes = (".zip", ".tar", ".tgz", ".gz")
+    archives = [str(path) for path in folder.iterdir() if path.suffix in suffixes]
+    wanted = f"did you mean {readable(min(archives))}?" if archives else f"expected {WAYS}."
     found = f"{readable(str(folder))} holds no image files ({SUFFIXES})"
-    return f"{found}: {wanted} {in_words(passed_over)}".rstrip()
+    return f"{found}: {wanted} {not_taken(passed_over)}".rstrip()

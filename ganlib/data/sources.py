@@ -14,6 +14,7 @@ from ..errors import GanlibError
 from ..files import data_dir, replaced_folder, write_atomic
 from . import synthetic
 from .archives import BadArchive, unpack
+from .decoding import readable
 from .folders import WAYS, image_files
 from .kaggle_client import download
 from .origins import MARKER, marker
@@ -82,7 +83,7 @@ def _identify_path(path):
     if os.path.isdir(path):
         return None, {"source": str(path.resolve())}
     if not os.path.isfile(path):
-        raise GanlibError(f"{path} not found{_hint(path)}. Expected {WAYS}.")
+        raise GanlibError(f"{readable(str(path))} not found{_hint(path)}. Expected {WAYS}.")
     about = path.stat()
     name = re.sub(r"\.(zip|tar|tgz|tbz2?|txz|tar\.\w+)$", "", path.name, flags=re.IGNORECASE) or "archive"
     return name, {"source": str(path.resolve()), "size": about.st_size, "mtime_ns": about.st_mtime_ns}
@@ -109,7 +110,7 @@ def _hint(path):
     guesses += difflib.get_close_matches(str(path), ["synthetic", *map(str, near)], n=1, cutoff=0.7)
     if page := re.search(r"(?:^|kaggle\.com/(?:datasets/)?)([\w-]+/[\w-]+)$", path.as_posix()):
         guesses.append(f"kaggle:{page[1]}")
-    return f": did you mean {guesses[0]}?" if guesses else ""
+    return f": did you mean {readable(str(guesses[0]))}?" if guesses else ""
 
 
 def _into(dest, name, identity, fill):
@@ -138,7 +139,8 @@ def _is_filled(folder, identity):
         return True
     was = found["source"]
     now = "before that changed" if was == identity["source"] else f"not {identity['source']}"
-    raise GanlibError(f"{folder} holds files from {was}, {now}: remove it, or give another dest.")
+    named = readable(str(folder))
+    raise GanlibError(f"{named} holds files from {was}, {now}: remove it, or give another dest.")
 
 
 def _from_kaggle(dataset, progress, folder):

@@ -9,6 +9,7 @@ import shutil
 import stat
 import struct
 import tarfile
+import time
 import unicodedata
 import warnings
 import zipfile
@@ -345,7 +346,7 @@ def test_names_that_a_disk_takes_for_one_are_two_pictures(tmp_path, monkeypatch)
 
 
 ODD_NAMES = ["12:30.png", "K:01.png", "a/C:x.png", "new\nline.png", "CON.png", "nul", "trail .png",
-             "dots..png", "a./b .png", "qu?es*tion.png", "<x>|.png", "\x1b[31m.png"]
+             "dots..png", "a./b .png", "qu?es*tion.png", "<x>|.png", "\x1b[31m.png", "x.p?g", "~.png"]
 
 
 @pytest.mark.parametrize("make", [make_zip, make_tar])
@@ -354,6 +355,32 @@ def test_odd_names_cost_no_picture(tmp_path, make):
     folder = fetch(make(tmp_path / "a.archive", files), progress=False)
     assert sorted(tree(folder).values()) == sorted(files.values())
     assert len(clean_quietly(folder, size=8).rows) == len(files) - 1
+
+
+def test_a_name_with_a_zero_byte_or_none_costs_no_picture(tmp_path):
+    class Named(zipfile.ZipInfo):
+        def _encodeFilenameFlags(self):
+            return self.comment, self.flag_bits
+
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive, warnings.catch_warnings(action="ignore"):
+        for number, raw in enumerate([b"a\0.png", b"b.png\0.txt", b""]):
+            info = Named("x")
+            info.comment = raw
+            archive.writestr(info, png(number))
+    files = tree(fetch(path, progress=False))
+    assert sorted(files.values()) == sorted([png(0), png(2)])
+    assert notes(data_dir() / "raw" / "a") == {r"b.png\x00.txt": "no picture that can be read, .txt"}
+
+
+def test_very_many_members_of_one_name(tmp_path):
+    same = zipfile.ZipInfo("a.png")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive, warnings.catch_warnings(action="ignore"):
+        for _ in range(5_000):
+            archive.writestr(same, b"x")
+    begun = time.monotonic()
+    assert len(tree(fetch(tmp_path / "a.zip", progress=False))) == 5_000
+    assert time.monotonic() - begun < 20
 
 
 def test_names_that_are_too_long_are_replaced(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from PIL import features
 from raw_files import clean_quietly, make_zip, png, portrait, reasons, whole_tree
 
-from ganlib.data.folders import image_files, in_words, look_through
+from ganlib.data.folders import image_files, look_through, not_taken
 from ganlib.errors import GanlibError
 
 
@@ -65,9 +65,9 @@ def test_what_is_no_picture_is_counted(folder):
 
 
 def test_what_is_passed_over_is_one_line():
-    assert in_words([]) == ""
+    assert not_taken([]) == ""
     many = [(f"{i}.heic", "no picture that can be read, .heic") for i in range(2_000)]
-    line = in_words([(".git", "hidden"), *many])
+    line = not_taken([(".git", "hidden"), *many])
     assert line == ("Not taken: no picture that can be read, .heic: 2,000 (0.heic, 1.heic, ...); "
                     "hidden: 1 (.git).")
 
