@@ -221,8 +221,8 @@ def run_all(packs, jobs):
     ours = {load_pack(pack).hash for pack in packs.values()}
     if strangers := {row["pack"] for row in done.values()} - ours:
         names = ", ".join(sorted(strangers))
-        raise SystemExit(f"{RESULTS} holds results of other faces (packs {names}): name a file for those of these "
-                         "packs, as in --out mine.json.")
+        raise SystemExit(f"{RESULTS} holds results of other faces (packs {names}): name a file for those of "
+                         "these packs, as in --out mine.json.")
     missing = [(arm, seed) for seed in SEEDS for arm in ARMS
                if (arm, seed) not in done or arm in WITH_FACES and "faces" not in done[arm, seed]]
     print(f"{len(ARMS) * len(SEEDS) - len(missing)} of {len(ARMS) * len(SEEDS)} runs are done")

@@ -1,5 +1,4 @@
-"""Models trained for the same time on two CPU cores and measured alike: the README's results, and the search for a
-style-based recipe for little compute.
+"""Models trained for the same time on two CPU cores and measured alike: the README's results.
 
     python experiments/equal_time.py PACK --rates        images/s of each model; nothing else may be running
     python experiments/equal_time.py PACK [MODEL ...]    train what is missing (or go on), and measure it
@@ -7,24 +6,29 @@ style-based recipe for little compute.
     python experiments/equal_time.py PACK --measure FILE ...     rows of generators saved on the way
     python experiments/equal_time.py                     the table, from equal_time.json beside this file
     python experiments/equal_time.py --figure OUT.png    those curves, against minutes of two CPU cores
-    python experiments/equal_time.py --ship MODEL NAME [--names ...]   its generator to ganlib/shipped, its card to data/generators
+    python experiments/equal_time.py --ship MODEL NAME [--names ...]
+                                     its generator to ganlib/shipped, its card to data/generators
 
-PACK: real faces at 64x64, as `ganlib data ARCHIVE PACK` makes them. BUDGETS has the minutes of two CPU cores that models
-get. They are converted to images at the rates measured, so that a run may be computed anywhere, and one that was resumed
-or shared its cores counts like any other. Runs are folders under data/runs/equal and resume. FD-lite: 10,000 samples
-without truncation against all real images (curves: 4,096). FD-labels: the same distance in the 256 features of a small
-network that learned the pack's own colours of hair and eyes, which no model has seen.
+PACK: real faces at 64x64, as `ganlib data ARCHIVE PACK` makes them. BUDGETS has the minutes of two CPU cores
+that models get. They are converted to images at the rates measured, so that a run may be computed anywhere,
+and one that was resumed or shared its cores counts like any other. Runs are folders under data/runs/equal and
+resume. FD-lite: 10,000 samples without truncation against all real images (curves: 4,096). FD-labels: the
+same distance in the 256 features of a small network that learned the pack's own colours of hair and eyes,
+which no model has seen.
 """
 import argparse
 import json
 import statistics
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 RESULTS = Path(__file__).with_suffix(".json")
 GALLERY = Path(__file__).resolve().parent.parent / "data" / "generators"
-SAMPLES, CURVE_SAMPLES = 10_000, 4_096
-AUGMENT, PLAIN = "color,translation,cutout", dict(loss="bce", penalty="r1")
+SAMPLES = 10_000
+CURVE_SAMPLES = 4_096
+AUGMENT = "color,translation,cutout"
+PLAIN = dict(loss="bce", penalty="r1")
 MODELS = {  # name: (preset, its profile, what differs from it, what it is)
     "dcgan": ("dcgan", None, {}, "the report's"),
     "lsgan": ("lsgan", None, {}, "the report's, least squares"),
@@ -34,12 +38,17 @@ MODELS = {  # name: (preset, its profile, what differs from it, what it is)
     "dcgan-cpu": ("dcgan", "cpu", {}, "the report's, half the channels, batches of 16, a faster D"),
     "lsgan-cpu": ("lsgan", "cpu", {}, "dcgan-cpu with least squares"),
     "dcgan-augmented": ("dcgan", None, dict(augment=AUGMENT), "the report's, with DiffAugment"),
-    "lsgan-augmented": ("lsgan", None, dict(augment=AUGMENT), "the report's, least squares, with DiffAugment"),
+    "lsgan-augmented": (
+        "lsgan", None, dict(augment=AUGMENT), "the report's, least squares, with DiffAugment"),
     "stylegan": ("stylegan", "cpu", {}, "the report's, growing, 128 channels at most"),
-    "pairs": ("stylegan-fast", "cpu", {}, "16 channels at 64x64, batches of 16, relativistic pairs, R1 and R2"),
+    "pairs": (
+        "stylegan-fast", "cpu", {}, "16 channels at 64x64, batches of 16, relativistic pairs, R1 and R2"),
     "narrow": ("stylegan-fast", "cpu", PLAIN, "the same with the non-saturating loss and R1"),
-    "wide": ("stylegan-fast", "cpu", PLAIN | dict(width=32, d_width=24), "that with 32 and 24 channels there"),
-    "full": ("stylegan-fast", "colab", dict(max_width=192), "64 channels at 64x64, batches of 32; trained on a GPU"),
+    "wide": (
+        "stylegan-fast", "cpu", PLAIN | dict(width=32, d_width=24), "that with 32 and 24 channels there"),
+    "full": (
+        "stylegan-fast", "colab", dict(max_width=192),
+        "64 channels at 64x64, batches of 32; trained on a GPU"),
     "projected": ("stylegan-projected", "cpu", dict(batch=16), "D on frozen features of EfficientNet-Lite0"),
 }
 BUDGETS = {  # minutes: models
@@ -75,11 +84,11 @@ def phases(name):
 
 
 def measure_rates(pack, names, rounds=3, seconds=20):
-    """Images/s of the training loop on two threads, the median of rounds in which all models take their turn."""
+    """Images/s of the training loop on two threads: the median of rounds, in which models take turns."""
     import torch
 
-    from ganlib.training.runs import read_log
     from ganlib.training.loop import train
+    from ganlib.training.runs import read_log
     torch.set_num_threads(2)
     found, rates = load(), {(name, at): [] for name in names for at in phases(name)}
     for _ in range(rounds):
@@ -97,102 +106,140 @@ def measure_rates(pack, names, rounds=3, seconds=20):
     keep(found)
 
 
+def stretches(rates):
+    """[(first image, last image, images/s between them), ...]; rates: {images: images/s from there on}."""
+    starts = [*map(int, rates), 10**9]
+    return [(start, end, rate) for (start, end), rate in zip(pairwise(starts), rates.values(), strict=True)]
+
+
 def images_in(minutes, rates):
-    """How many images a model sees in so many minutes, in whole thousands; rates: {images: images/s from there on}."""
-    left, starts = 60 * minutes, [*map(int, rates)]
-    for start, end, rate in zip(starts, [*starts[1:], 10**9], rates.values()):
-        if left <= (end - start) / rate:
-            return round((start + left * rate) / 1000) * 1000
-        left -= (end - start) / rate
+    """How many images a model sees in so many minutes, in whole thousands."""
+    left = 60 * minutes
+    seen = 0
+    for start, end, rate in stretches(rates):
+        seen = min(end, start + left * rate)
+        left -= (seen - start) / rate
+        if seen < end:
+            break
+    return round(seen / 1000) * 1000
 
 
 def minutes_of(images, rates):
     """How many minutes a model takes to see so many images: the inverse of `images_in`."""
-    starts = [*map(int, rates)]
-    return sum((min(end, images) - start) / rate / 60 for start, end, rate in zip(starts, [*starts[1:], 10**9], rates.values())
-               if images > start)
+    passed = [(start, end, rate) for start, end, rate in stretches(rates) if images > start]
+    return sum((min(end, images) - start) / rate / 60 for start, end, rate in passed)
 
 
 def figure(out):
-    """The curves of all models as a PNG: FD-lite against minutes, both on logarithmic axes; the best point is marked.
+    """The curves of all models as a PNG: FD-lite against minutes, both on logarithmic axes.
 
-    The legend has the best value of each. Those of a second run of a model ("NAME, again") are dashed, and may begin late.
+    The best point of each is marked, and the legend has its value. Those of a second run of a model ("NAME,
+    again") are dashed, and may begin late.
     """
     import matplotlib
 
     from ganlib.files import write_atomic
     from ganlib.images import encoded
     from ganlib.view.curves import Figure
-    found, colors = load(), {}
+    found = load()
     axes = Figure(figsize=(9, 5), dpi=120, layout="constrained").subplots()
-    tab20 = matplotlib.colormaps["tab20"].colors  # dark and light in turn: here ten dark ones, then ten light ones
+    tab20 = matplotlib.colormaps["tab20"].colors  # dark and light in turn: here the dark ones first
     axes.set_prop_cycle(color=tab20[::2] + tab20[1::2])
-    best = {}
-    for key, points in found["curves"].items():
-        name = key.partition(", ")[0]
-        best[name] = min(best.get(name, 1e9), *(fd for _, fd in points))
-    for key, points in sorted(found["curves"].items(), key=lambda item: (", " in item[0], best[item[0].partition(", ")[0]])):
-        name, _, again = key.partition(", ")
-        x = [minutes_of(images, found["rates"][name]) for images, _ in points]
-        y = [fd for _, fd in points]
-        line, = axes.plot(x, y, "--" if again else "-", linewidth=1.5, color=colors.get(name),
-                          label=None if again else f"{best[name]:.0f}  {name}: {MODELS[name][3]}")
-        colors[name] = line.get_color()
-        if best[name] in y:
-            axes.plot(x[y.index(best[name])], best[name], "o", color=colors[name])
-    axes.axhline(found["rows"]["real"]["fd"], color="black", linestyle=":", label=f"{found['rows']['real']['fd']:.0f}  real images, half against half")
+    draw_curves(axes, found)
+    real = found["rows"]["real"]["fd"]
+    label = f"{real:.0f}  real images, half against half"
+    axes.axhline(real, color="black", linestyle=":", label=label)
     axes.set(xscale="log", yscale="log", xlim=(1, None), xlabel="minutes of training on two CPU cores",
              ylabel=f"FD-lite of {CURVE_SAMPLES:,} samples (lower is better)")
     axes.set_xticks([1, 3, 10, 30, 90], ["1", "3", "10", "30", "90"])
     axes.set_yticks([10, 30, 100, 300, 1000], ["10", "30", "100", "300", "1,000"])
-    axes.minorticks_off(), axes.grid(alpha=0.3), axes.figure.legend(fontsize=8, loc="outside lower center", ncols=2)
+    axes.minorticks_off()
+    axes.grid(alpha=0.3)
+    axes.figure.legend(fontsize=8, loc="outside lower center", ncols=2)
     write_atomic(out, encoded(axes.figure.savefig))
 
 
+def draw_curves(axes, found):
+    """The curves of all models, the best first; second runs last, in the colour of the first."""
+    best = {}
+    for key, points in found["curves"].items():
+        name = key.partition(", ")[0]
+        best[name] = min(best.get(name, 1e9), *(fd for _, fd in points))
+    colors = {}
+    in_order = sorted(found["curves"], key=lambda key: (", " in key, best[key.partition(", ")[0]]))
+    for key in in_order:
+        name, _, again = key.partition(", ")
+        x = [minutes_of(images, found["rates"][name]) for images, _ in found["curves"][key]]
+        y = [fd for _, fd in found["curves"][key]]
+        label = None if again else f"{best[name]:.0f}  {name}: {MODELS[name][3]}"
+        style = "--" if again else "-"
+        line, = axes.plot(x, y, style, linewidth=1.5, color=colors.get(name), label=label)
+        colors[name] = line.get_color()
+        if best[name] in y:
+            axes.plot(x[y.index(best[name])], best[name], "o", color=colors[name])
+
+
 def label_features(pack):
-    """The function from uint8 images (N, 64, 64, 3) to 256 features of a network that knows colours of hair and eyes."""
+    """The function from uint8 images (N, 64, 64, 3) to 256 features of a network that knows the labels."""
     import torch
     from torch import nn
 
     from ganlib.files import data_dir
     torch.manual_seed(0)
-    path, heads = data_dir() / "stats" / f"labels-{pack.hash}.pt", [len(names) for names in pack.attributes.values()]
+    path = data_dir() / "stats" / f"labels-{pack.hash}.pt"
+    heads = [len(names) for names in pack.attributes.values()]
     widths = (3, 32, 64, 128, 256)
-    body = nn.Sequential(*(layer for a, b in zip(widths, widths[1:]) for layer in (
-        nn.Conv2d(a, b, 4, 2, 1, bias=False), nn.BatchNorm2d(b), nn.LeakyReLU(0.2))), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    layers = []
+    for a, b in pairwise(widths):
+        layers += [nn.Conv2d(a, b, 4, 2, 1, bias=False), nn.BatchNorm2d(b), nn.LeakyReLU(0.2)]
+    body = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
     net = nn.Sequential(body, nn.Dropout(0.3), nn.Linear(widths[-1], sum(heads)))
-
-    def tensor(images):
-        return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
-
     if path.exists():
         net.load_state_dict(torch.load(path, weights_only=True))
     else:
-        order, held, epochs = torch.randperm(len(pack)), 1_000, 12
-        x, y = tensor(pack.images), torch.from_numpy(pack.labels).long()
-        optimizer = torch.optim.AdamW(net.parameters(), 2e-3, weight_decay=0.05)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, epochs * -(-(len(pack) - held) // 64))
-        for _ in range(epochs):
-            net.train()
-            for batch in order[held:][torch.randperm(len(pack) - held)].split(64):
-                some = x[batch].flip(3) if torch.rand(()) < 0.5 else x[batch]
-                answers = net(some).split(heads, 1)
-                loss = sum(nn.functional.cross_entropy(a, y[batch, k], ignore_index=-1, label_smoothing=0.1)
-                           for k, a in enumerate(answers))
-                optimizer.zero_grad(), loss.backward(), optimizer.step(), schedule.step()
-        net.eval()
-        with torch.inference_mode():
-            answers = net(x[order[:held]]).split(heads, 1)
-        right = [(a.argmax(1) == y[order[:held], k]).float().mean().item() for k, a in enumerate(answers)]
-        print("label network on 1,000 held out:", ", ".join(f"{k} {r:.0%}" for k, r in zip(pack.attributes, right)))
+        train_on_labels(net, heads, pack)
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.save(net.state_dict(), path)
     body.eval()
 
     def describe(images):
         with torch.inference_mode():
-            return torch.cat([body(tensor(images[i:i + 256])) for i in range(0, len(images), 256)]).numpy()
+            parts = [body(as_tensor(images[i:i + 256])) for i in range(0, len(images), 256)]
+            return torch.cat(parts).numpy()
     return describe
+
+
+def as_tensor(images):
+    import torch
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def train_on_labels(net, heads, pack, held=1_000, epochs=12):
+    """Train the network on all labels but those of `held` images, and print what it knows of these."""
+    import torch
+    from torch import nn
+    order = torch.randperm(len(pack))
+    x, y = as_tensor(pack.images), torch.from_numpy(pack.labels).long()
+    optimizer = torch.optim.AdamW(net.parameters(), 2e-3, weight_decay=0.05)
+    steps = epochs * -(-(len(pack) - held) // 64)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, steps)
+    for _ in range(epochs):
+        net.train()
+        for batch in order[held:][torch.randperm(len(pack) - held)].split(64):
+            some = x[batch].flip(3) if torch.rand(()) < 0.5 else x[batch]
+            answers = net(some).split(heads, 1)
+            loss = sum(nn.functional.cross_entropy(a, y[batch, k], ignore_index=-1, label_smoothing=0.1)
+                       for k, a in enumerate(answers))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    net.eval()
+    with torch.inference_mode():
+        answers = net(x[order[:held]]).split(heads, 1)
+    for k, (attribute, answer) in enumerate(zip(pack.attributes, answers, strict=True)):
+        right = (answer.argmax(1) == y[order[:held], k]).float().mean().item()
+        print(f"label network on {held:,} held out: {attribute} {right:.0%}")
 
 
 def measure(pack, name, run):
@@ -205,10 +252,13 @@ def measure(pack, name, run):
     faces = sample(load_generator(run), SAMPLES, seed=1)
     labels = [frechet(gaussian(describe(a)), gaussian(describe(b)))
               for a, b in ((pack.images[::2], pack.images[1::2]), (pack.images, faces))]
-    for row, value in zip(table.rows, labels):
+    for row, value in zip(table.rows, labels, strict=True):
         row.numbers["labels"] = value
-    rows = [row.to_dict() for row in table.rows]
-    return [{k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()} for row in rows], table.about
+    rows = []
+    for row in table.rows:
+        numbers = row.to_dict().items()
+        rows.append({key: round(value, 5) if isinstance(value, float) else value for key, value in numbers})
+    return rows, table.about
 
 
 def measure_and_keep(pack, name, minutes, run):
@@ -288,57 +338,85 @@ def curves(pack, names):
 
 CARD = """# {name}
 
-{what}: {params:.1f} million parameters, 64x64 pixels, the averaged weights of the generator in half precision.
+{what}: {params:.1f} million parameters, 64x64 pixels, the averaged weights of the generator in half
+precision.
 
-- Trained on {real:,} anime faces of 64x64 pixels (data hash `{data}`), {images:,} images seen, {minutes} minutes of
-  training time on {device}; two CPU cores take {cpu:.0f}, with nothing else running. The recipe is in `config.json`.
+- Trained on {real:,} anime faces of 64x64 pixels (data hash `{data}`), {images:,} images seen,
+  {minutes} minutes of training time on {device}; two CPU cores take {cpu:.0f}, with nothing else running.
+  The recipe is in `config.json`.
 {scores}
 {bad}
-- The pictures that it learned from are the work of their artists; what it draws is for research and play. It knows what was
-  in the set, mostly young women in a few styles, and nothing else.
+- The pictures that it learned from are the work of their artists; what it draws is for research and play.
+  It knows what was in the set, mostly young women in a few styles, and nothing else.
 
 Faces of seed 1, not picked: `samples.webp`.{more}
 """
 
 
 def ship(model, name, bad, directions=()):
-    """A model's generator to ganlib/shipped/NAME, with its directions; recipe, pictures and a card to data/generators/NAME."""
+    """A model's generator to ganlib/shipped/NAME; its recipe, pictures and card to data/generators/NAME."""
     import shutil
-    import textwrap
 
     from ganlib.images import grid
     from ganlib.models.sampling import sample
     from ganlib.models.store import SHIPPED, load_generator, save_generator
     from ganlib.play.directions import make_directions
-    from ganlib.training.runs import read_log
     from ganlib.view.movies import gif
-    run, folder, weights, found = run_of(model), GALLERY / name, SHIPPED / name, load()
+    run, folder, weights = run_of(model), GALLERY / name, SHIPPED / name
     generator = load_generator(run)
-    config, images, seconds = generator.config, int(generator.info["images"]), float(generator.info["train_seconds"])
+    images, seconds = int(generator.info["images"]), float(generator.info["train_seconds"])
     folder.mkdir(parents=True, exist_ok=True)
-    save_generator(weights / "generator.safetensors", generator.G, config, images, seconds, half=True)
+    save_generator(weights / "generator.safetensors", generator.G, generator.config, images, seconds,
+                   half=True)
     shutil.copy(run / "config.json", folder)
-    grid(sample(load_generator(weights), 64, seed=1), columns=16).save(folder / "samples.webp", quality=95, method=6)
+    faces = sample(load_generator(weights), 64, seed=1)
+    grid(faces, columns=16).save(folder / "samples.webp", quality=95, method=6)
     more = ""
     if (run / "samples").exists():
         gif(run, folder / "progress.webp", include_real=False)
         more = " The training: `progress.webp`."
     if generator.has_styles:
         make_directions(weights, directions)
-    device = [event["device"] for event in read_log(run)[1] if event["event"] == "start"][-1]
+    (folder / "README.md").write_text(card_of(model, name, generator, bad, more))
+
+
+def card_of(model, name, generator, bad, more):
+    import textwrap
+
+    from ganlib.training.runs import read_log
+    found = load()
+    images, seconds = int(generator.info["images"]), float(generator.info["train_seconds"])
+    device = [event["device"] for event in read_log(run_of(model))[1] if event["event"] == "start"][-1]
+
+    def point(text):
+        return textwrap.fill(text, 106, initial_indent="- ", subsequent_indent="  ")
+
+    return CARD.format(
+        name=name,
+        what=f"Preset `{generator.config.preset}`",
+        params=sum(p.numel() for p in generator.G.parameters()) / 1e6,
+        scores=point(scores_of(model, images, found)),
+        bad=point(f"What it is bad at: {bad}"),
+        real=found["about"]["real"],
+        data=generator.config.data,
+        images=images,
+        minutes=round(seconds / 60, 1 if seconds < 600 else None),
+        cpu=minutes_of(images, found["rates"][model]),
+        device=f"one {device}" if device != "cpu" else "a shared CPU",
+        more=more,
+    )
+
+
+def scores_of(model, images, found):
+    """What was measured of a model at so many images, in words."""
     rows = [row for row in found["rows"].values() if row.get("images") == images and row["name"] == model]
-    scores = (f"FD-lite {rows[0]['fd']:.0f} ± {rows[0]['spread']['fd']:.1f} on 10,000 samples without truncation "
-              f"(real images, half against half: {found['rows']['real']['fd']:.1f}), KID x 1000 {1000 * rows[0]['kid']:.1f}, "
-              f"precision {rows[0]['precision']:.2f}, recall {rows[0]['recall']:.2f}, coverage {rows[0]['coverage']:.2f}, median gap of the "
-              f"irises' colours {rows[0]['eye_gap']:.0f} ({found['rows']['real']['eye_gap']:.0f}). FD-lite is not FID." if rows else
-              "Not measured at this point of its training.")
-    scores, bad = (textwrap.fill(text, 118, initial_indent="- ", subsequent_indent="  ")
-                   for text in (scores, f"What it is bad at: {bad}"))
-    (folder / "README.md").write_text(CARD.format(
-        name=name, what=f"Preset `{config.preset}`", params=sum(p.numel() for p in generator.G.parameters()) / 1e6, scores=scores,
-        real=found["about"]["real"], data=config.data, images=images, bad=bad, more=more,
-        minutes=round(seconds / 60, 1 if seconds < 600 else None), cpu=minutes_of(images, found["rates"][model]),
-        device=f"one {device}" if device != "cpu" else "a shared CPU"))
+    if not rows:
+        return "Not measured at this point of its training."
+    row, real = rows[0], found["rows"]["real"]
+    return (f"FD-lite {row['fd']:.0f} ± {row['spread']['fd']:.1f} on 10,000 samples without truncation (real "
+            f"images, half against half: {real['fd']:.1f}), KID x 1000 {1000 * row['kid']:.1f}, precision "
+            f"{row['precision']:.2f}, recall {row['recall']:.2f}, coverage {row['coverage']:.2f}, median gap "
+            f"of the irises' colours {row['eye_gap']:.0f} ({real['eye_gap']:.0f}). FD-lite is not FID.")
 
 
 KEYS = ("images", "minutes", "fd", "kid", "precision", "recall", "density", "coverage", "eye_gap", "labels")
@@ -346,7 +424,7 @@ KEYS = ("images", "minutes", "fd", "kid", "precision", "recall", "density", "cov
 
 def table(found):
     """The Table of all rows, the best first; `of dcgan`: the part of its distance after the same minutes."""
-    from ganlib.evaluation.table import Row, Table
+    from ganlib.evaluation.table import Table, TableRow
     rows = []
     for key, row in sorted(found["rows"].items(), key=lambda item: item[1]["fd"]):
         name, _, after = key.partition(", ")
@@ -356,17 +434,18 @@ def table(found):
             numbers = {"per second": [*found["rates"][name].values()][-1]} | numbers
         if other:
             numbers["of dcgan"] = row["fd"] / other["fd"]
-        rows.append(Row(f"{key}: {MODELS[name][3]}" if after else row["name"], numbers, row["spread"]))
+        rows.append(TableRow(f"{key}: {MODELS[name][3]}" if after else row["name"], numbers, row["spread"]))
     return Table(rows, found["about"])
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    as_written = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=as_written)
     parser.add_argument("pack", nargs="?")
     parser.add_argument("models", nargs="*", metavar="MODEL", help=", ".join(MODELS))
     parser.add_argument("--rates", action="store_true")
     parser.add_argument("--curves", action="store_true")
-    parser.add_argument("--measure", nargs="+", metavar="FILE", help="generators of runs that are not at their budget")
+    parser.add_argument("--measure", nargs="+", metavar="FILE", help="generators saved on the way")
     parser.add_argument("--figure", metavar="OUT.png")
     parser.add_argument("--ship", nargs=2, metavar=("MODEL", "NAME"))
     parser.add_argument("--bad", default="", help="for the card: what it is bad at")

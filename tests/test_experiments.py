@@ -50,8 +50,8 @@ def test_verdicts(better, worse, direction, word):
 
 
 def test_tables_of_what_is_there():
-    row = {"images": 200_064, "train_seconds": 10, "fd": 400.0, "diversity": 1.0, "swing": 0.1, "accuracy": 0.7,
-           "weights": 1.0, "skipped_d": 0.5, "skipped_g": 0}
+    row = {"images": 200_064, "train_seconds": 10, "fd": 400.0, "diversity": 1.0, "swing": 0.1,
+           "accuracy": 0.7, "weights": 1.0, "skipped_d": 0.5, "skipped_g": 0}
     done = {("v1", s): row | {"arm": "v1", "seed": s, "fd": 400.0 + s} for s in range(3)}
     text = claims.tables(done)
     assert "| v1 | 200,000 | 401 ± 1 | 1 ± 0 | 0.1 ± 0 | 0.7 ± 0 | 50%, 0% |" in text
