@@ -21,6 +21,9 @@ def main(argv=None):
                      _add_presets):
         add_verb(verbs)
     args = parser.parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):  # names of files need not be text
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda text, *_, **__: _complain(args, text)
@@ -64,6 +67,8 @@ def _data(args):
     from .data.sources import fetch
 
     check_target(args.pack)
+    if args.labels and not Path(args.labels).is_file():
+        raise GanlibError(f"--labels {args.labels}: there is no such file.")
     drawn_size = max(32, min(args.size, 256))  # of synthetic faces
     folder = fetch(args.source, size=drawn_size)
     report = clean(folder, size=args.size, fit=args.fit, labels=args.labels, faces=args.faces)

@@ -1,12 +1,11 @@
 """How far a run is, how long it may go on, and what is due."""
 import math
-import statistics
+import threading
 import time
-from collections import deque
 from dataclasses import dataclass
 
-SLEEP_SECONDS = 5.0  # a step that takes longer than this,
-SLEEP_FACTOR = 10  # ... and so many times as long as those before, slept
+BEAT = 1.0  # seconds
+FROZEN = 5.0  # seconds without a beat: the machine slept, or the process was stopped
 
 
 @dataclass
@@ -18,25 +17,48 @@ class State:
 
 
 class Clock:
-    """Seconds of training: of steps alone, not of pictures, states, or a machine that slept."""
+    """Seconds of training: of steps alone, not of pictures, states, or a machine that slept.
 
-    def __init__(self):
-        self.last = time.perf_counter()
-        self.steps = deque(maxlen=32)  # seconds of the newest steps
+    A thread beats once a second. On a busy machine it is late by little, and a step may take as long as it
+    likes. Where it is late by seconds, nothing ran at all.
+    """
+
+    def __enter__(self):
+        self.lock = threading.Lock()
+        self.ended = threading.Event()
+        self.beat_at = time.perf_counter()
+        self.restart()
+        threading.Thread(target=self._keep_beating, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
 
     def restart(self):
         """What was done since the last tick is not training."""
-        self.last = time.perf_counter()
+        self.slept = 0.0
+        self.ticked_at = self._beat()
 
     def tick(self):
-        """(seconds since the last tick, seconds of these that were slept)."""
-        now = time.perf_counter()
-        seconds, self.last = now - self.last, now
-        usual = statistics.median(self.steps) if self.steps else seconds
-        self.steps.append(seconds)
-        if seconds > SLEEP_SECONDS and seconds > SLEEP_FACTOR * usual:
-            return usual, seconds - usual
-        return seconds, 0.0
+        """(seconds of training since the last tick, seconds that were slept)."""
+        now = self._beat()
+        slept, self.slept = self.slept, 0.0
+        seconds = max(0.0, now - self.ticked_at - slept)
+        self.ticked_at = now
+        return seconds, slept
+
+    def _beat(self):
+        """Note the time, and how long nothing ran before; returns the time."""
+        with self.lock:
+            now = time.perf_counter()
+            gap, self.beat_at = now - self.beat_at, now
+            if gap > FROZEN:
+                self.slept += gap - BEAT
+        return now
+
+    def _keep_beating(self):
+        while not self.ended.wait(BEAT):
+            self._beat()
 
 
 @dataclass(frozen=True)

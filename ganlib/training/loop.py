@@ -55,7 +55,7 @@ def train(config, pack, run, hook=None, progress=True):
     config = config.replace(data=pack.hash)
     folder = RunFolder(run)
     advice = (f"Lower batch (now {config.batch}), width ({config.width}) or the resolution "
-              f"({config.resolution}), or end what else uses the memory of the {device.type}.")
+              f"({config.resolution}), or close other programs that use the memory.")
     gpus = [device] if device.type == "cuda" else []
     with folder.claimed(config, pack), torch.random.fork_rng(gpus), memory_advice(advice):
         return _Leg(config, pack, folder, device, dtype, hook, progress).run()
@@ -86,15 +86,20 @@ class _Leg:
         self.fit_z = latents(FIT_Z, config.z_dim, config.seed + 1).split(config.batch)
 
     def run(self):
-        """Steps, and what is due between them, until the budget is spent."""
+        """Begin, go on until the budget is spent, and end."""
         if self.agenda.reached >= 1:
             return self.finished()
-        self.begin()
+        with contextlib.closing(self.line):
+            self.begin()
+            self.go_on()
+        return self.end()
+
+    def go_on(self):
+        """Steps, and what is due between them."""
         data = self.batches()
         threads = self.config.threads if self.step.device.type == "cpu" else torch.get_num_threads()
         chooser = ThreadChooser(threads, self.tell_threads)
-        with interruptible() as interrupt, chooser, contextlib.closing(self.line):
-            self.clock = Clock()
+        with interruptible() as interrupt, chooser, Clock() as self.clock:
             stopped = False
             while not stopped:
                 with chooser.piece(*self.piece()):
@@ -104,7 +109,6 @@ class _Leg:
                     self.write(due)
                 self.line.update(self.state)
                 stopped = due.stop
-        return self.end()
 
     def finished(self):
         """Nothing is left to do, unless a kill came between the last state and its generator."""
@@ -114,9 +118,15 @@ class _Leg:
 
     def begin(self):
         """The log's first line, and the first pictures: real ones, then the untrained generator's."""
-        self.note("start", device=describe(self.step.device),
-        precision=str(self.step.dtype).removeprefix("torch."), torch=torch.__version__,
-        threads=torch.get_num_threads(), pack=in_words(self.pack), engine=self.config.engine())
+        self.note(
+            "start",
+            device=describe(self.step.device),
+            precision=str(self.step.dtype).removeprefix("torch."),
+            torch=torch.__version__,
+            threads=torch.get_num_threads(),
+            pack=in_words(self.pack),
+            engine=self.config.engine(),
+        )
         real, _ = next(batches(self.pack, 64, self.config.seed, flip=False))
         self.real = to_uint8(real).numpy()
         if self.state.images == 0:

@@ -103,7 +103,7 @@ class RunFolder:
         return lock
 
     def _is_bound(self):
-        return bool(state_files(self.path) or snapshot_files(self.path) or self.generator_path.exists())
+        return bool(state_files(self.path)) or self.generator_path.exists()
 
     def _refuse_other_recipes(self, config, pack):
         there = Config.load(self.config_path)
@@ -129,6 +129,7 @@ class RunFolder:
         self.config_path.unlink(missing_ok=True)
         self.log_path.unlink(missing_ok=True)
         remove_folder(self.path / "samples")
+        remove_folder(self.path / "snapshots")
 
     # -- states
 
