@@ -9,7 +9,7 @@ import numpy as np
 from ..training.logs import logs_of, values_of
 
 GRAVE, DOUBTFUL, FINE, UNKNOWN = "#D55E00", "#E69F00", "#009E73", "#6b6b6b"
-KEYS = ("loss_g", "loss_d", "estimate", "accuracy", "diversity", "skipped_g", "skipped_d")
+READ = ("loss_g", "loss_d", "estimate", "accuracy", "diversity", "skipped_g", "skipped_d")
 EARLY = 10_000  # images seen, up to which little can be told
 LATE = 100_000  # images seen, after which samples should no longer be alike
 
@@ -68,7 +68,7 @@ def _medians(records, start):
     """Medians over the quarter of a log that begins at `start`: spikes don't count. nan for what it lacks."""
     seen = records[-1]["images"]
     found = {}
-    for key in KEYS:
+    for key in READ:
         values, images = values_of(records, key)
         some = values[(images > start * seen) & (images <= (start + 0.25) * seen)]
         found[key] = np.median(some) if len(some) else math.nan

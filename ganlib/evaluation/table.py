@@ -10,6 +10,7 @@ from ..data.detector import detector_trouble
 from ..data.packs import Pack, load_pack
 from ..errors import GanlibError, memory_advice
 from ..files import write_atomic
+from .candidates import open_candidate
 from .distances import (
     ENOUGH,
     LEAST,
@@ -22,13 +23,12 @@ from .distances import (
     random_rows,
 )
 from .features import DEVICE, FEATURES, features, gaussian, real_statistics
-from .sources import open_source
 
 TITLES = {"kid": "KID x 1000", "kid_subsets": "± over its subsets"}
 
 
 @dataclass
-class Row:
+class TableRow:
     """What was measured of one source, or of several that differ in their seed.
 
     numbers: {what: mean}; spread: {what: standard deviation}, where there are several values; same: the
@@ -58,7 +58,7 @@ class Row:
 class Table:
     """Rows of numbers and what holds for them all (`about`). Prints, and shows in a notebook, as markdown."""
 
-    rows: list[Row]
+    rows: list[TableRow]
     about: dict
 
     def __str__(self):
@@ -100,7 +100,7 @@ def evaluate(pack, runs, n=10_000, kind="lite", draws=3, full=True, infinity=Fal
             group = group if isinstance(group, list | tuple) else [group]
             if not group:
                 raise GanlibError(f"{name!r} names no source: expected at least one.")
-            groups[name] = [open_source(one, n, draws, pack.size, device, progress) for one in group]
+            groups[name] = [open_candidate(one, n, draws, pack.size, device, progress) for one in group]
         if min(n, len(pack)) < ENOUGH:
             warnings.warn(f"{n:,} generated, {len(pack):,} real images: with fewer than {ENOUGH:,} a Fréchet "
                           "distance comes out too high, about as much as row 0, and not equally for all. "
@@ -109,7 +109,7 @@ def evaluate(pack, runs, n=10_000, kind="lite", draws=3, full=True, infinity=Fal
         floor = [judge.half_against_half(seed) for seed in range(draws)]
         rows = [_row("real images, half against half", [floor])]
         for name, group in tqdm(groups.items(), "evaluating", disable=not progress):
-            rows.append(_row(name, [judge.source(one, n) for one in group]))
+            rows.append(_row(name, [judge.candidate(one, n) for one in group]))
     _mark_equals(rows)
     return Table(rows, judge.about(n, draws))
 
@@ -140,14 +140,14 @@ class _Judge:
         numbers = self.distances(self.real[a], gaussian(self.real[a]), self.real[b])
         return numbers | self.faces([self.pack.images[b[:self.look]]], seed)
 
-    def source(self, source, n):
-        """The numbers of each draw of a Source."""
+    def candidate(self, candidate, n):
+        """The numbers of each draw of a Candidate."""
         found = []
-        for seed in range(source.draws):
-            fake = features(source.draw(n, seed), self.kind, self.device, progress=self.progress)
+        for seed in range(candidate.draws):
+            fake = features(candidate.draw(n, seed), self.kind, self.device, progress=self.progress)
             numbers = self.distances(self.real, self.stats, fake)
-            found.append(numbers | self.faces(source.draw(self.look, seed), seed))
-        found[0] |= source.info
+            found.append(numbers | self.faces(candidate.draw(self.look, seed), seed))
+        found[0] |= candidate.info
         return found
 
     def distances(self, real, stats, fake):
@@ -176,14 +176,14 @@ class _Judge:
 
 
 def _row(name, runs):
-    """The Row of several runs, each a list of its draws (dicts): the spread is over the runs.
+    """The TableRow of several runs, each a list of its draws (dicts): the spread is over the runs.
 
     Of a single run it is over the draws.
     """
     samples = [_means(draws) for draws in runs] if len(runs) > 1 else runs[0]
     columns = _columns(samples)
     spread = {key: float(np.std(values, ddof=1)) for key, values in columns.items() if len(values) > 1}
-    return Row(name, _means(samples), spread)
+    return TableRow(name, _means(samples), spread)
 
 
 def _means(samples):

@@ -34,16 +34,24 @@ def lite0():
     return net.eval().requires_grad_(False)
 
 
-def scales(net, x):
-    """Features of x (B, 3, R, R) in [-1, 1] at four scales, of length 1 at every position (as in LPIPS).
+def block_outputs(net, x, blocks):
+    """What some blocks of `net`, a `lite0`, make of x (B, 3, R, R) in [-1, 1], enlarged to 128 pixels.
 
-    net: as `lite0` gives it. (B, C, 128 / s, 128 / s) each, with s = 2, 4, 8 and 16.
+    blocks: their numbers, rising. One output (B, C, r, r) for each.
     """
     x = F.interpolate(x, (128, 128), mode="bilinear")
     x = net._swish(net._bn0(net._conv_stem(x)))
-    features = []
-    for i, block in enumerate(net._blocks[:ENDS[-1] + 1]):
+    outputs = []
+    for i, block in enumerate(net._blocks[:max(blocks) + 1]):
         x = block(x)
-        if i in ENDS:
-            features.append(F.normalize(x, dim=1))
-    return features
+        if i in blocks:
+            outputs.append(x)
+    return outputs
+
+
+def scales(net, x):
+    """Features of x (B, 3, R, R) in [-1, 1] at four scales, of length 1 at every position (as in LPIPS).
+
+    (B, C, 128 / s, 128 / s) each, with s = 2, 4, 8 and 16.
+    """
+    return [F.normalize(y, dim=1) for y in block_outputs(net, x, ENDS)]

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from .backbone import lite0
+from .backbone import block_outputs, lite0
 from .layers import in_fp32, sharp2x
 
 TAPS = {2: 24, 4: 40, 10: 112, 15: 320}  # blocks of Lite0 after which features are taken: their channels
@@ -34,19 +34,8 @@ class ProjectedDiscriminator(nn.Module):
         self.frozen[0]._apply(fn, recurse)  # it follows to devices and memory formats
         return super()._apply(fn, recurse)
 
-    def _features(self, x):
-        """The features (B, channels, r, r) at the four taps, from fine to coarse."""
-        net = self.frozen[0]
-        x = net._swish(net._bn0(net._conv_stem(F.interpolate(x, (128, 128), mode="bilinear"))))
-        found = []
-        for i, block in enumerate(net._blocks):
-            x = block(x)
-            if i in TAPS:
-                found.append(x)
-        return found
-
     def forward(self, x, c=None):
-        features = self._features(x)
+        features = block_outputs(self.frozen[0], x, [*TAPS])  # (B, channels, r, r), from fine to coarse
         logits = []
         y = x.new_zeros(())  # what comes from the coarser scale
         for i in reversed(range(4)):

@@ -121,7 +121,7 @@ def test_few_images_are_warned_of(packed):
 ])
 def test_too_few_are_refused_before_any_work(tmp_path, monkeypatch, size, numbers, message):
     monkeypatch.setenv("GANLIB_DATA", str(tmp_path))
-    for work in ("table.open_source", "table.real_statistics", "features.feature_network"):
+    for work in ("table.open_candidate", "table.real_statistics", "features.feature_network"):
         monkeypatch.setattr(f"ganlib.evaluation.{work}", lambda *_, **__: pytest.fail("work was begun"))
     with pytest.raises(GanlibError, match=message):
         evaluate(make_pack(tmp_path / "pack", size), random_images(40), **({"n": 20} | numbers))

@@ -10,7 +10,7 @@ from helpers import random_images, tiny
 from PIL import Image
 
 from ganlib.errors import GanlibError
-from ganlib.evaluation.sources import open_source
+from ganlib.evaluation.candidates import open_candidate
 from ganlib.models.build import build_networks
 from ganlib.models.sampling import sample
 from ganlib.models.store import load_generator, save_generator
@@ -19,7 +19,7 @@ EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 32 32\n%%EndComments\n0 0 32
 
 
 def opened(source, n=20, draws=1, size=32):
-    return open_source(source, n, draws, size, "cpu", progress=False)
+    return open_candidate(source, n, draws, size, "cpu", progress=False)
 
 
 def drawn_by(source, n=20, seed=0):

@@ -17,7 +17,7 @@ from .distances import LEAST
 
 
 @dataclass(frozen=True)
-class Source:
+class Candidate:
     """Where draws of pictures come from.
 
     draw: function of (n, seed) that gives n pictures, as uint8 arrays (b, H, W, 3); draws: for how many seeds
@@ -29,8 +29,8 @@ class Source:
     info: dict
 
 
-def open_source(source, n, draws, size, device, progress=True):
-    """The Source of what `evaluate` takes, for up to so many draws of n pictures of `size` pixels.
+def open_candidate(source, n, draws, size, device, progress=True):
+    """The Candidate of what `evaluate` takes, for up to so many draws of n pictures of `size` pixels.
 
     Raises GanlibError where it has no n pictures of that size, or cannot be read.
     """
@@ -42,13 +42,13 @@ def open_source(source, n, draws, size, device, progress=True):
         source = _read_folder(path, size, n * draws, progress)
     if isinstance(source, np.ndarray):
         _check_images(source, n, size, name)
-        return Source(partial(_cut, source), min(draws, len(source) // n), {})
+        return Candidate(partial(_cut, source), min(draws, len(source) // n), {})
     generator = load_generator(path, device) if path else source
     resolution = network(generator).to(device).resolution
     if resolution != size:
         raise GanlibError(f"{name} draws {resolution}x{resolution} pixels: expected {size}x{size}, as the "
                           "pack's images have.")
-    return Source(partial(sample_parts, generator), draws, _info(generator))
+    return Candidate(partial(sample_parts, generator), draws, _info(generator))
 
 
 def _is_run(folder):
