@@ -29,66 +29,61 @@ RELATIVISTIC_PAIRS = dict(width=16, batch=16, loss="relativistic", penalty="r1r2
 # 10,000 iterations of 64 images, whatever the report's epochs are
 TEN_THOUSAND_ITERATIONS = {"paper": dict(images=640_000)}
 HARD_LABELS = dict(real_label=1, fake_label=0)
+STYLE_SMOKE = dict(z_dim=32, w_dim=32, max_width=16)
+STYLEGAN_PROFILES = {
+    "smoke": STYLE_SMOKE | dict(width=8, batches="4:32", grow="8:0.2 16:0.4 32:0.6", fade_kimg=0.1),
+    # at most 128 channels: the published widths see an image a second on two cores. On few cores steps are
+    # scarce: batches of 16 throughout
+    "demo": dict(z_dim=64, w_dim=64, width=16, max_width=64, batch=16, batches="", penalty_every=8,
+                 grow="8:3 16:7 32:13 64:23", fade_kimg=2),
+    "cpu": dict(z_dim=128, w_dim=128, width=32, max_width=128, batch=16, batches="", penalty_every=8,
+                grow="8:6 16:16 32:30 64:48", fade_kimg=4),
+    # the published widths; by their arithmetic a T4 is at 64x64 after a quarter of the 100 minutes
+    "colab": dict(penalty_every=8, grow="8:30 16:90 32:180 64:320 128:600 256:900", fade_kimg=30),
+}
 
 PRESETS = {
     "dcgan": dict(
-        source=f"{REPORT}, sec. 4; networks: Radford et al. 2015",
-        profiles=DCGAN_PROFILES,
-    ),
+        source=f"{REPORT}, sec. 4; networks: Radford et al. 2015", profiles=DCGAN_PROFILES),
     "lsgan": dict(
-        base="dcgan", source=f"{REPORT}, sec. 5; loss: Mao et al. 2016",
-        loss="mse", **HARD_LABELS,
-        profiles=DCGAN_PROFILES,
-    ),
+        base="dcgan", source=f"{REPORT}, sec. 5; loss: Mao et al. 2016", profiles=DCGAN_PROFILES,
+        loss="mse", **HARD_LABELS),
     # The strength of its label noise is not given; hard labels and D first as in the published DCGAN
     "dcgan-10k": dict(
         base="dcgan", source="AnimeCharacterDCGANGeneration; 10,000 iterations of 64 images",
-        **HARD_LABELS, lr_g=0.0004, lr_d=0.0004, weight_decay=1e-8, label_noise=0.1, first="d",
-        images=640_000,
         profiles=TEN_THOUSAND_ITERATIONS,
-    ),
+        **HARD_LABELS, label_noise=0.1, lr_g=0.0004, lr_d=0.0004, weight_decay=1e-8, first="d", images=640_000),
     "dcgan-residual": dict(
         base="dcgan-10k", source="AnimeCharacterDCGANGeneration, its suggested next step",
-        residual=True,
         profiles=TEN_THOUSAND_ITERATIONS,
-    ),
+        residual=True),
     # Generation of Anime Faces using GANs: 28x28 pictures in 0..1; the numbers are Radford et al.'s
     "dcgan-28": dict(
         base="dcgan", source="Menon & Dubey 2022; Radford et al. 2015",
-        resolution=28, values="0..1", batch=128, lr_g=0.0002, lr_d=0.0002, **HARD_LABELS, first="d",
-    ),
+        resolution=28, values="0..1", batch=128, lr_g=0.0002, lr_d=0.0002, **HARD_LABELS, first="d"),
     "dcgan-28-rmsprop": dict(base="dcgan-28", source="Menon & Dubey 2022", optimizer="rmsprop"),
     "dcgan-28-sgd": dict(
-        base="dcgan-28", source="Menon & Dubey 2022",
-        optimizer="sgd", lr_g=0.01, lr_d=0.01,
-    ),
+        base="dcgan-28", source="Menon & Dubey 2022", optimizer="sgd", lr_g=0.01, lr_d=0.01),
     "dcgan-28-mse": dict(base="dcgan-28", source="Menon & Dubey 2022", loss="mse"),
     "wgan": dict(
         base="dcgan", source="Menon & Dubey 2022; numbers: Arjovsky et al. 2017, algorithm 1",
-        loss="wasserstein", clip=0.01, optimizer="rmsprop", lr_g=5e-5, lr_d=5e-5, d_steps=5, first="d",
         profiles={"demo": WGAN_SMALL, "cpu": WGAN_SMALL},
-    ),
+        loss="wasserstein", clip=0.01, optimizer="rmsprop", lr_g=5e-5, lr_d=5e-5, d_steps=5, first="d"),
     "wgan-gp": dict(
         base="wgan", source="Menon & Dubey 2022; numbers: Gulrajani et al. 2017, algorithm 1",
-        clip=0, penalty="wgan-gp", d_norm="layer", optimizer="adam", lr_g=0.0001, lr_d=0.0001, beta1=0,
-        beta2=0.9,
         profiles={"demo": WGAN_GP_SMALL, "cpu": WGAN_GP_SMALL},
-    ),
+        clip=0, penalty="wgan-gp", d_norm="layer", optimizer="adam", lr_g=0.0001, lr_d=0.0001,
+        beta1=0, beta2=0.9),
     "wgan-gp-ttur": dict(
-        base="wgan-gp", source="Heusel et al. 2017, two time-scales",
-        d_steps=1, lr_d=0.0003,
-    ),
+        base="wgan-gp", source="Heusel et al. 2017, two time-scales", d_steps=1, lr_d=0.0003),
     # Its gates are compared with L_D as losses.py has it: half of the sum for real and generated. The
     # notebook that v1 starts from has the sum: gates on the sum are of half the size here (0.1 for its 0.2)
     "v1": dict(
         base="dcgan", source=f"{ANIME_FACES_WITH_GAN}, v1: the Jovian notebook",
-        batch=128, z_dim=128, lr_g=0.0002, lr_d=0.0002, **HARD_LABELS, first="d",
-    ),
+        batch=128, z_dim=128, lr_g=0.0002, lr_d=0.0002, **HARD_LABELS, first="d"),
     "v2": dict(base="v1", source=f"{ANIME_FACES_WITH_GAN}, v2", g_act="leaky_relu"),
     "v3": dict(
-        base="v1", source=f"{ANIME_FACES_WITH_GAN}, v3 (v2 is taken back)",
-        real_label=0.9, d_gate=0.2,
-    ),
+        base="v1", source=f"{ANIME_FACES_WITH_GAN}, v3 (v2 is taken back)", real_label=0.9, d_gate=0.2),
     "v4.1": dict(base="v3", source=f"{ANIME_FACES_WITH_GAN}, v4.1", d_gate=0.1),
     "v4.2": dict(base="v3", source=f"{ANIME_FACES_WITH_GAN}, v4.2", d_gate=0.3),
     "v4.3": dict(base="v3", source=f"{ANIME_FACES_WITH_GAN}, v4.3", g_gate=4.0),
@@ -96,59 +91,35 @@ PRESETS = {
     "dragan": dict(
         base="dcgan", source="Kodali et al. 2017, used on anime faces by Jin et al. 2017",
         # the published weight of 10 is for the sum of D's losses, not half of it
-        penalty="dragan", penalty_weight=5, d_norm="layer",
-        lr_g=0.0002, lr_d=0.0002, **HARD_LABELS, first="d",
-    ),
+        penalty="dragan", penalty_weight=5, d_norm="layer", lr_g=0.0002, lr_d=0.0002,
+        **HARD_LABELS, first="d"),
     "sngan": dict(
         base="dcgan", source="Miyato et al. 2018, with the hinge loss",
-        loss="hinge", spectral_norm=True, d_norm="none", lr_g=0.0002, lr_d=0.0002, first="d",
-    ),
+        loss="hinge", spectral_norm=True, d_norm="none", lr_g=0.0002, lr_d=0.0002, first="d"),
     "rpgan": dict(
         base="dcgan", source="Huang et al. 2024: relativistic pairing with R1 and R2",
-        loss="relativistic", first="d", penalty="r1r2", penalty_weight=1, d_norm="none",
-        lr_g=0.0002, lr_d=0.0002, beta1=0, beta2=0.99,
-    ),
+        loss="relativistic", penalty="r1r2", penalty_weight=1, d_norm="none", first="d",
+        lr_g=0.0002, lr_d=0.0002, beta1=0, beta2=0.99),
     # Style-based. L_D is half of the sum here, so a penalty_weight of 5 is the published gamma of 10
     "stylegan": dict(
         source=f"{REPORT}, sec. 6; Karras et al. 2017, 2018, with a schedule for millions instead of 25 "
                "million images",
+        profiles=STYLEGAN_PROFILES,
         model="stylegan", z_dim=512, width=256, batch=32, batches="4:128 32:64 64:32 128:16 256:8",
         lr_g=0.001, lr_d=0.001, rates="128:1.5 256:2", beta1=0, beta2=0.99, **HARD_LABELS, first="d",
-        penalty="r1", penalty_weight=5, grow="8:150 16:450 32:750 64:1050 128:1350 256:1650",
-        profiles={
-            "smoke": dict(z_dim=32, w_dim=32, width=8, max_width=16, batches="4:32",
-                          grow="8:0.2 16:0.4 32:0.6", fade_kimg=0.1),
-            # at most 128 channels: the published widths see an image a second on two cores. On few cores
-            # steps are scarce: batches of 16 throughout
-            "demo": dict(z_dim=64, w_dim=64, width=16, max_width=64, batch=16, batches="", penalty_every=8,
-                         grow="8:3 16:7 32:13 64:23", fade_kimg=2),
-            "cpu": dict(z_dim=128, w_dim=128, width=32, max_width=128, batch=16, batches="",
-                        penalty_every=8, grow="8:6 16:16 32:30 64:48", fade_kimg=4),
-            # the published widths; by their arithmetic a T4 is at 64x64 after a quarter of the 100 minutes
-            "colab": dict(penalty_every=8, grow="8:30 16:90 32:180 64:320 128:600 256:900", fade_kimg=30),
-        },
-    ),
+        penalty="r1", penalty_weight=5, grow="8:150 16:450 32:750 64:1050 128:1350 256:1650"),
     "stylegan-fast": dict(
         source="Karras et al. 2019 (scaled convolutions, skip and residual networks), with widths for two "
                "CPU cores",
+        profiles={"smoke": STYLE_SMOKE, "demo": RELATIVISTIC_PAIRS, "cpu": RELATIVISTIC_PAIRS},
         model="stylegan-fast", z_dim=256, w_dim=256, mapping_layers=4, max_width=256, batch=32,
         lr_g=0.004, lr_d=0.004, beta1=0, beta2=0.99, **HARD_LABELS, first="d",
-        penalty="r1", penalty_weight=1, penalty_every=8,
-        profiles={
-            "smoke": dict(z_dim=32, w_dim=32, max_width=16),
-            "demo": RELATIVISTIC_PAIRS,
-            "cpu": RELATIVISTIC_PAIRS,
-        },
-    ),
+        penalty="r1", penalty_weight=1, penalty_every=8),
     "stylegan-projected": dict(
         base="stylegan-fast", source="Sauer et al. 2021: D on frozen EfficientNet-Lite0 features",
+        profiles={"smoke": STYLE_SMOKE, "demo": dict(width=16), "cpu": dict(width=16)},
         model="stylegan-projected", loss="hinge", penalty="none", batch=64,
-        augment="color,translation,cutout", profiles={
-            "smoke": dict(z_dim=32, w_dim=32, max_width=16),
-            "demo": dict(width=16),
-            "cpu": dict(width=16),
-        },
-    ),
+        augment="color,translation,cutout"),
 }
 
 # What a profile changes in every preset; "faces" is the size of the synthetic set where that is the data.
