@@ -11,6 +11,7 @@ import matplotlib.figure
 import numpy as np
 from matplotlib.lines import Line2D
 
+from ..errors import GanlibError
 from ..files import write_atomic
 from ..images import encoded
 from ..training.logs import logs_of, values_of
@@ -122,8 +123,16 @@ def _figure(panels, across, logs, out):
         keys = [Line2D([], [], label=log.name, color=_run_color(log), linewidth=2) for log in logs]
         figure.legend(handles=keys, ncols=6, fontsize=9, frameon=False, loc="outside lower center")
     if out is not None:
-        write_atomic(out, encoded(figure.savefig, Path(out).suffix[1:] or "png"))
+        write_atomic(out, encoded(figure.savefig, _format_of(out, figure)))
     return figure
+
+
+def _format_of(path, figure):
+    """The format that the end of a path names, "png" where it names none."""
+    suffix = Path(path).suffix.lower().removeprefix(".") or "png"
+    if suffix not in figure.canvas.get_supported_filetypes():
+        raise GanlibError(f"{path}: expected a name that ends in .png, .svg or .pdf.")
+    return suffix
 
 
 def draw_plot(axes, logs, plot):

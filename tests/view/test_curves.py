@@ -130,6 +130,16 @@ def test_curves_without_a_log(tmp_path):
         curves()
 
 
+def test_figures_go_to_files_of_their_formats(tmp_path):
+    run = write_log(tmp_path / "run", records(3))
+    for suffix, start in (("svg", b"<?xml"), ("pdf", b"%PDF"), ("PNG", b"\x89PNG")):
+        curves(run, out=tmp_path / f"x.{suffix}")
+        assert (tmp_path / f"x.{suffix}").read_bytes().startswith(start)
+    with pytest.raises(GanlibError, match=r"x.foo: expected a name that ends in .png, .svg or .pdf"):
+        curves(run, out=tmp_path / "x.foo")
+    assert not (tmp_path / "x.foo").exists()
+
+
 def test_figures_show_once_and_leave_nothing_behind(tmp_path):
     import matplotlib.pyplot as plt
     figure = curves(write_log(tmp_path, records(3)))
