@@ -63,7 +63,10 @@ def unpack(archive, progress, folder):
         for member in tqdm(_members(archive), title, unit=" files", disable=not progress):
             unpacking.take(member)
     except Exception as error:  # zipfile, tarfile, zlib and the rest have a dozen kinds for bad data
-        if isinstance(error, GanlibError) or isinstance(error, OSError) and error.errno is not None:
+        if isinstance(error, GanlibError):
+            raise
+        # EINVAL: it told a place that lies before its beginning
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise  # not the archive's fault, but the disk's
         why = str(error) or type(error).__name__
         raise BadArchive(f"{unpacking.named} is cut short, damaged or encrypted ({why}): get it anew, or "

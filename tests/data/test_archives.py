@@ -141,6 +141,15 @@ def test_cut_or_damaged_archives(tmp_path, suffix, mode):
     assert tree(fetch(path, progress=False)) == files
 
 
+def test_a_zip_that_points_before_its_beginning_is_damaged(tmp_path):
+    path = make_zip(tmp_path / "a.zip")
+    content = bytearray(path.read_bytes())
+    start = int.from_bytes(content[-6:-2], "little")  # of the directory
+    content[-6:-2] = (start + 1000).to_bytes(4, "little")
+    path.write_bytes(content)
+    refused(path, "damaged", "get it anew")
+
+
 def test_gzip_sum_at_the_end_is_checked(tmp_path):
     path = make_tar(tmp_path / "a.tar.gz", mode="w:gz")
     content = bytearray(path.read_bytes())
