@@ -9,7 +9,6 @@ import shutil
 import stat
 import struct
 import tarfile
-import time
 import unicodedata
 import warnings
 import zipfile
@@ -382,14 +381,14 @@ def test_a_name_with_a_zero_byte_or_none_costs_no_picture(tmp_path):
     assert notes(data_dir() / "raw" / "a") == {r"b.png\x00.txt": "no picture that can be read, .txt"}
 
 
-def test_very_many_members_of_one_name(tmp_path):
+def test_many_members_of_one_name(tmp_path):
     same = zipfile.ZipInfo("a.png")
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive, warnings.catch_warnings(action="ignore"):
-        for _ in range(5_000):
-            archive.writestr(same, b"x")
-    begun = time.monotonic()
-    assert len(tree(fetch(tmp_path / "a.zip", progress=False))) == 5_000
-    assert time.monotonic() - begun < 20
+        for number in range(200):
+            archive.writestr(same, png(number))
+    files = tree(fetch(tmp_path / "a.zip", progress=False))
+    assert list(files) == sorted(["a.png", *(f"a~{number}.png" for number in range(2, 201))])
+    assert sorted(files.values()) == sorted(png(number) for number in range(200))
 
 
 def test_names_that_are_too_long_are_replaced(tmp_path):
