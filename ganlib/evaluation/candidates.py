@@ -29,17 +29,18 @@ class Candidate:
     info: dict
 
 
-def open_candidate(source, n, draws, size, device, progress=True):
+def open_candidate(source, n, draws, most, size, device, progress=True):
     """The Candidate of what `evaluate` takes, for up to so many draws of n pictures of `size` pixels.
 
-    Raises GanlibError where it has no n pictures of that size, or cannot be read.
+    most: of a folder no more pictures are kept. Raises GanlibError where there are no n pictures of that size,
+    or where they cannot be read.
     """
     path = Path(source) if isinstance(source, str | Path) else None
     name = str(path or "The source")
     if path and path.suffix == ".npy":
         source = _read_npy(path)
     elif path and path.is_dir() and not _is_run(path):
-        source = _read_folder(path, size, n * draws, progress)
+        source = _read_folder(path, size, most, progress)
     if isinstance(source, np.ndarray):
         _check_images(source, n, size, name)
         return Candidate(partial(_cut, source), min(draws, len(source) // n), {})

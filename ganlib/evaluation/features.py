@@ -18,8 +18,8 @@ from tqdm.auto import tqdm
 from ..config import changed_keys
 from ..errors import GanlibError, memory_advice
 from ..files import data_dir, write_atomic
+from ..machine.threads import ThreadChooser
 from ..models.backbone import LITE0_SHA256, lite0
-from ..threads import ThreadChooser
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 INCEPTION = ("https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"

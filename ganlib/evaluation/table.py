@@ -96,11 +96,12 @@ def evaluate(pack, runs, n=10_000, kind="lite", draws=3, full=True, infinity=Fal
         runs = {str(run): run for run in (runs if isinstance(runs, list | tuple) else [runs])}
     with memory_advice(f"Take fewer images: n is {n:,}."):
         groups = {}  # all are opened before any is measured
+        most = max(n * draws, face_images)
         for name, group in runs.items():
             group = group if isinstance(group, list | tuple) else [group]
             if not group:
                 raise GanlibError(f"{name!r} names no source: expected at least one.")
-            groups[name] = [open_candidate(one, n, draws, pack.size, device, progress) for one in group]
+            groups[name] = [open_candidate(one, n, draws, most, pack.size, device, progress) for one in group]
         if min(n, len(pack)) < ENOUGH:
             warnings.warn(f"{n:,} generated, {len(pack):,} real images: with fewer than {ENOUGH:,} a Fréchet "
                           "distance comes out too high, about as much as row 0, and not equally for all. "

@@ -19,7 +19,7 @@ EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 32 32\n%%EndComments\n0 0 32
 
 
 def opened(source, n=20, draws=1, size=32):
-    return open_candidate(source, n, draws, size, "cpu", progress=False)
+    return open_candidate(source, n, draws, n * draws, size, "cpu", progress=False)
 
 
 def drawn_by(source, n=20, seed=0):
