@@ -5,8 +5,8 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from .device import DTYPES
 from .errors import GanlibError, did_you_mean
+from .machine.device import DTYPES
 from .models.build import MODELS
 from .models.dcgan import ACTIVATIONS, NORMS, RESOLUTIONS, VALUES
 from .training.augment import check_policy

@@ -52,7 +52,8 @@ PRESETS = {
     "dcgan-10k": dict(
         base="dcgan", source="AnimeCharacterDCGANGeneration; 10,000 iterations of 64 images",
         profiles=TEN_THOUSAND_ITERATIONS,
-        **HARD_LABELS, label_noise=0.1, lr_g=0.0004, lr_d=0.0004, weight_decay=1e-8, first="d", images=640_000),
+        **HARD_LABELS, label_noise=0.1, lr_g=0.0004, lr_d=0.0004, weight_decay=1e-8, first="d",
+        images=640_000),
     "dcgan-residual": dict(
         base="dcgan-10k", source="AnimeCharacterDCGANGeneration, its suggested next step",
         profiles=TEN_THOUSAND_ITERATIONS,

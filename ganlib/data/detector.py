@@ -86,7 +86,7 @@ def _unexplained(x, components):
     """
     import torch
 
-    from ..threads import ThreadChooser
+    from ..machine.threads import ThreadChooser
 
     with ThreadChooser(1):
         rows = torch.from_numpy(x)

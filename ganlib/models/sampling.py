@@ -3,6 +3,7 @@
 z (n, z_dim) ~ N(0, 1) goes into every generator. ws (n, L, w_dim), one style per layer, goes into style-
 based ones only. A parameter G is a network here; a LoadedGenerator is taken as well.
 """
+import contextlib
 import math
 import warnings
 
@@ -11,12 +12,12 @@ import torch
 
 from ..errors import GanlibError, did_you_mean, memory_advice
 from ..images import to_uint8
+from ..machine.threads import ThreadChooser
 from ..seeding import seeded
-from ..threads import ThreadChooser
 from .store import network
 
 BLOCK = 64  # latents are drawn in blocks, so that the first n of a seed are the same for every n
-MANY = 8  # batches, from which on it pays to try how many threads draw them fastest
+MANY = 8 * BLOCK  # images, from which on it pays to try how many threads draw them fastest
 
 
 def latents(n, z_dim, seed=0, start=0):
@@ -54,7 +55,7 @@ def generate(G, z, batch=None, noise="fixed"):
     device = next(G.parameters()).device
     batch = batch or max(1, min(BLOCK, 2**18 // G.resolution**2))
     images = []
-    with _chooser(device, len(z) / batch) as chooser:
+    with thread_chooser(G, len(z)) as chooser:
         for start in range(0, len(z), batch):
             part = z[start:start + batch].to(device)
             with chooser.piece(len(part)):
@@ -82,21 +83,23 @@ def _noise(G, noise, start, n):
     return [fresh(fixed) for fixed in G.fixed_noise()]
 
 
-def _chooser(device, batches):
-    """What chooses the number of CPU threads for a loop of so many batches: for few it stays as it is."""
-    few = device.type != "cpu" or batches < MANY
-    return ThreadChooser(torch.get_num_threads() if few else "auto")
+def thread_chooser(G, n):
+    """The ThreadChooser for drawing n images of G; for few, and on a GPU, it leaves the threads alone."""
+    on_cpu = next(network(G).parameters()).device.type == "cpu"
+    return ThreadChooser("auto" if on_cpu and n >= MANY else torch.get_num_threads())
 
 
-def sample_parts(generator, n=64, seed=0, psi=1.0):
-    """The images of `sample` in parts, uint8 arrays (64 or fewer, H, W, 3): for more than fit the memory."""
+def sample_parts(generator, n=64, seed=0, psi=1.0, chooser=None):
+    """The images of `sample` in parts, uint8 arrays (64 or fewer, H, W, 3): for more than fit the memory.
+
+    chooser: a `thread_chooser`, from a caller that does no work of its own on many threads between the parts.
+    """
     G = network(generator)
-    with _chooser(next(G.parameters()).device, n / BLOCK) as chooser:
-        for start in range(0, max(1, n), BLOCK):
-            z = latents(min(BLOCK, n - start), G.z_dim, seed, start)
-            with chooser.piece(len(z)):
-                images = generate(G, z if psi == 1 else styles(G, z, psi))
-            yield images
+    for start in range(0, max(1, n), BLOCK):
+        z = latents(min(BLOCK, n - start), G.z_dim, seed, start)
+        with chooser.piece(len(z)) if chooser else contextlib.nullcontext():
+            images = generate(G, z if psi == 1 else styles(G, z, psi))
+        yield images
 
 
 def sample(generator, n=64, seed=0, psi=1.0):
@@ -105,10 +108,11 @@ def sample(generator, n=64, seed=0, psi=1.0):
     Raises GanlibError where n images do not fit the memory.
     """
     side = network(generator).resolution
-    with memory_advice(f"{n:,} images of {side}x{side} take {n * side**2 * 3 / 1e9:,.1f} GB: lower n."):
+    advice = f"{n:,} images of {side}x{side} take {n * side**2 * 3 / 1e9:,.1f} GB: lower n."
+    with memory_advice(advice), thread_chooser(generator, n) as chooser:
         images = np.empty((max(0, n), side, side, 3), np.uint8)
         start = 0
-        for part in sample_parts(generator, n, seed, psi):
+        for part in sample_parts(generator, n, seed, psi, chooser):
             images[start:start + len(part)] = part
             start += len(part)
     return images

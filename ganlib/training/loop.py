@@ -7,16 +7,18 @@ import torch
 
 from ..data.batching import batches
 from ..data.packs import Pack, load_pack
-from ..device import describe, global_generator, pick_device
 from ..errors import GanlibError, memory_advice
 from ..images import spread, to_uint8
-from ..interrupts import interruptible
+from ..machine.clock import Clock
+from ..machine.device import describe, global_generator, pick_device
+from ..machine.interrupts import interruptible
+from ..machine.progress import ProgressLine, say
+from ..machine.threads import ThreadChooser
 from ..models.sampling import generate, latents
 from ..models.store import not_finite
 from ..seeding import mixed, seeded
-from ..threads import ThreadChooser
-from .clock import Agenda, Clock, State
-from .meter import Meter, ProgressLine, not_finite_keys, say
+from .agenda import Agenda, State
+from .meter import Meter, not_finite_keys
 from .runs import RunFolder, in_words
 from .schedule import moment
 from .step import Step
@@ -80,7 +82,7 @@ class _Leg:
         self.state = State(saved["images"], saved["train_seconds"]) if saved else State()
         self.agenda = Agenda(config, self.state)
         self.meter = Meter(config, self.state)
-        self.line = ProgressLine(self.agenda, self.state, progress)
+        self.line = ProgressLine(self.state.images, progress)
         # drawn before the first step, the same at every snapshot
         self.fixed_z = latents(64, config.z_dim, config.seed)
         self.fit_z = latents(FIT_Z, config.z_dim, config.seed + 1).split(config.batch)
@@ -107,8 +109,13 @@ class _Leg:
                 due = self.agenda.due(self.state, interrupt.is_set())
                 if due:
                     self.write(due)
-                self.line.update(self.state)
+                self.show_progress()
                 stopped = due.stop
+
+    def show_progress(self):
+        state = self.state
+        self.line.update(state.images, state.seconds, self.agenda.share(state),
+                         lambda rate: self.agenda.seconds_left(state, rate))
 
     def finished(self):
         """Nothing is left to do, unless a kill came between the last state and its generator."""
@@ -180,7 +187,7 @@ class _Leg:
         if due.frame:
             record["diversity"] = self.save_frame(G)
         self.folder.log(record)
-        self.line.tell(record)
+        self.line.words = f", loss G {record['loss_g']:.2f} D {record['loss_d']:.2f}"
         if due.snapshot:
             self.folder.save_snapshot(G, self.config, images, seconds)
         if due.state:

@@ -1,9 +1,5 @@
-"""What a training tells while it runs: the numbers of a record of the log, and the line of progress."""
-import contextlib
+"""The numbers of a record of the log, added up from what steps tell."""
 import math
-import time
-
-from tqdm.auto import tqdm
 
 # The keys of a record, in their order: averages since the last record, or what its last step tells
 KEYS = ("loss_g", "loss_d", "d_real", "d_fake", "d_fake_g", "accuracy", "grad_g", "grad_d", "penalty",
@@ -63,48 +59,3 @@ class Meter:
 def not_finite_keys(record):
     """The keys of a record whose values are NaN or infinite."""
     return [key for key, value in record.items() if not math.isfinite(value)]
-
-
-class ProgressLine:
-    """A bar with images seen, images per second, time gone and left, and the newest losses.
-
-    What it cannot write, because a terminal was closed, is left unsaid: it never stops a training.
-    """
-
-    EVERY = 1.0  # seconds
-
-    def __init__(self, agenda, state, show):
-        self.agenda, self.losses = agenda, ""
-        self.shown = time.monotonic(), state.images
-        self.rate = None
-        self.bar = tqdm(total=100, disable=not show, dynamic_ncols=True, mininterval=0,
-                        bar_format="{percentage:3.0f}%|{bar}| {desc}")
-
-    def update(self, state):
-        """Show where the run is, once in a while."""
-        now, (then, images) = time.monotonic(), self.shown
-        if self.bar.disable or now - then < self.EVERY:
-            return
-        rate = (state.images - images) / (now - then)
-        self.rate = rate if self.rate is None else 0.7 * self.rate + 0.3 * rate
-        self.shown = now, state.images
-        gone = tqdm.format_interval(state.seconds)
-        left = tqdm.format_interval(self.agenda.seconds_left(state, self.rate))
-        text = f"{state.images:,} images, {self.rate:.0f} images/s [{gone}<{left}]{self.losses}"
-        with contextlib.suppress(OSError, ValueError):
-            self.bar.n = round(100 * min(1, self.agenda.share(state)), 1)
-            self.bar.set_description_str(text)
-
-    def tell(self, record):
-        """Show the losses of a record from now on."""
-        self.losses = f", loss G {record['loss_g']:.2f} D {record['loss_d']:.2f}"
-
-    def close(self):
-        with contextlib.suppress(OSError, ValueError):
-            self.bar.close()
-
-
-def say(text):
-    """A line of its own, above any bar; left unsaid where a terminal was closed."""
-    with contextlib.suppress(OSError, ValueError):
-        tqdm.write(text)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from helpers import tiny
 
-from ganlib.device import global_generator
+from ganlib.machine.device import global_generator
 from ganlib.models.build import build_networks
 from ganlib.presets import preset
 from ganlib.training.optimizers import build_optimizer

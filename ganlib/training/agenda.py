@@ -1,11 +1,6 @@
 """How far a run is, how long it may go on, and what is due."""
 import math
-import threading
-import time
 from dataclasses import dataclass
-
-BEAT = 1.0  # seconds
-FROZEN = 5.0  # seconds without a beat: the machine slept, or the process was stopped
 
 
 @dataclass
@@ -14,51 +9,6 @@ class State:
 
     images: int = 0  # seen
     seconds: float = 0.0  # of training
-
-
-class Clock:
-    """Seconds of training: of steps alone, not of pictures, states, or a machine that slept.
-
-    A thread beats once a second. On a busy machine it is late by little, and a step may take as long as it
-    likes. Where it is late by seconds, nothing ran at all.
-    """
-
-    def __enter__(self):
-        self.lock = threading.Lock()
-        self.ended = threading.Event()
-        self.beat_at = time.perf_counter()
-        self.restart()
-        threading.Thread(target=self._keep_beating, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.ended.set()
-
-    def restart(self):
-        """What was done since the last tick is not training."""
-        self.slept = 0.0
-        self.ticked_at = self._beat()
-
-    def tick(self):
-        """(seconds of training since the last tick, seconds that were slept)."""
-        now = self._beat()
-        slept, self.slept = self.slept, 0.0
-        seconds = max(0.0, now - self.ticked_at - slept)
-        self.ticked_at = now
-        return seconds, slept
-
-    def _beat(self):
-        """Note the time, and how long nothing ran before; returns the time."""
-        with self.lock:
-            now = time.perf_counter()
-            gap, self.beat_at = now - self.beat_at, now
-            if gap > FROZEN:
-                self.slept += gap - BEAT
-        return now
-
-    def _keep_beating(self):
-        while not self.ended.wait(BEAT):
-            self._beat()
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """On what, and how precisely, a run is computed."""
 import torch
 
-from .errors import GanlibError
+from ..errors import GanlibError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 

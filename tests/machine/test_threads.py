@@ -2,8 +2,8 @@
 import pytest
 import torch
 
-from ganlib import threads
-from ganlib.threads import ThreadChooser
+from ganlib.machine import threads
+from ganlib.machine.threads import ThreadChooser
 
 
 class Machine:

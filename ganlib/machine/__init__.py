@@ -1,0 +1,1 @@
+"""What a long computation needs of the machine that it runs on: no GAN in it."""

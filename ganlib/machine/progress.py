@@ -1,0 +1,51 @@
+"""The line of progress of a long computation, and lines above it."""
+import contextlib
+import time
+
+from tqdm.auto import tqdm
+
+EVERY = 1.0  # seconds between two looks at the line
+
+
+class ProgressLine:
+    """A bar with what was done, how fast, the time gone and the time left, and a few words.
+
+    What it cannot write, because a terminal was closed, is left unsaid: it never stops the work. In `images`
+    it counts what it is told.
+    """
+
+    def __init__(self, images, show):
+        self.words = ""
+        self.shown = time.monotonic(), images
+        self.rate = None
+        self.bar = tqdm(total=100, disable=not show, dynamic_ncols=True, mininterval=0,
+                        bar_format="{percentage:3.0f}%|{bar}| {desc}")
+
+    def update(self, images, seconds, share, seconds_left):
+        """Show, once in a while, where the work is.
+
+        seconds: of work so far; share: the part of it that is done, from 0 to 1; seconds_left: a function of
+        the images per second.
+        """
+        now, (then, before) = time.monotonic(), self.shown
+        if self.bar.disable or now - then < EVERY:
+            return
+        rate = (images - before) / (now - then)
+        self.rate = rate if self.rate is None else 0.7 * self.rate + 0.3 * rate
+        self.shown = now, images
+        gone = tqdm.format_interval(seconds)
+        left = tqdm.format_interval(seconds_left(self.rate))
+        text = f"{images:,} images, {self.rate:.0f} images/s [{gone}<{left}]{self.words}"
+        with contextlib.suppress(OSError, ValueError):
+            self.bar.n = round(100 * min(1, share), 1)
+            self.bar.set_description_str(text)
+
+    def close(self):
+        with contextlib.suppress(OSError, ValueError):
+            self.bar.close()
+
+
+def say(text):
+    """A line of its own, above any bar; left unsaid where a terminal was closed."""
+    with contextlib.suppress(OSError, ValueError):
+        tqdm.write(text)
