@@ -32,8 +32,8 @@ class Candidate:
 def open_candidate(source, n, draws, most, size, device, progress=True):
     """The Candidate of what `evaluate` takes, for up to so many draws of n pictures of `size` pixels.
 
-    most: of a folder no more pictures are kept. Raises GanlibError where there are no n pictures of that size,
-    or where they cannot be read.
+    most: how many pictures of a folder are kept. Raises GanlibError where there are no n pictures of that
+    size, or where they cannot be read.
     """
     path = Path(source) if isinstance(source, str | Path) else None
     name = str(path or "The source")
