@@ -5,6 +5,8 @@ Nearly everything here reads the source; of the package only the registries are 
 import ast
 import dataclasses
 import graphlib
+import io
+import tokenize
 from collections import defaultdict
 from pathlib import Path
 
