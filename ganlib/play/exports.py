@@ -9,7 +9,7 @@ from tqdm.auto import tqdm
 from ..errors import GanlibError, memory_advice
 from ..files import check_replaceable, need_space, write_atomic
 from ..images import encoded
-from ..models.sampling import generate, sample_parts
+from ..models.sampling import generate, sample_parts, thread_chooser
 from ..models.store import need_loaded
 from .latent_files import identity
 from .styles import mixing_sheet, points, walk
@@ -47,7 +47,7 @@ def _export_array(generator, out, n, seed, psi):
         header = io.BytesIO()
         np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": shape})
         yield header.getvalue()
-        for images in _with_progress(sample_parts(generator, n, seed, psi), n):
+        for images in _parts(generator, n, seed, psi):
             yield images.tobytes()
 
     write_atomic(out, pieces())
@@ -60,7 +60,7 @@ def _export_pictures(generator, folder, n, seed, psi):
     about = PngImagePlugin.PngInfo()
     about.add_text(ORIGIN, origin)
     number = 0
-    for images in _with_progress(sample_parts(generator, n, seed, psi), n):
+    for images in _parts(generator, n, seed, psi):
         for image in images:
             data = encoded(Image.fromarray(image).save, pnginfo=about)
             write_atomic(folder / f"seed{seed}-{number:05d}.png", data, durable=False)
@@ -92,10 +92,10 @@ def export_walk(generator, out, seeds, frames=60, loop=False, psi=1.0):
         movie(out, generate(generator, way))
 
 
-def _with_progress(parts, n):
-    """Parts of n images, with a bar where they take more than a few seconds."""
-    with tqdm(total=n, desc="drawing", unit="img", delay=3) as bar:
-        for images in parts:
+def _parts(generator, n, seed, psi):
+    """The parts of `sample_parts`, with a bar where they take more than a few seconds."""
+    with thread_chooser(generator, n) as chooser, tqdm(total=n, desc="drawing", unit="img", delay=3) as bar:
+        for images in sample_parts(generator, n, seed, psi, chooser):
             yield images
             bar.update(len(images))
 
