@@ -9,52 +9,22 @@ from .errors import GanlibError, did_you_mean
 from .machine.device import DTYPES
 from .models.build import MODELS
 from .models.dcgan import ACTIVATIONS, NORMS, RESOLUTIONS, VALUES
+from .ranges import (
+    anything,
+    at_least,
+    from_0_to_1,
+    one_number_of,
+    one_of,
+    positive,
+    seed_range,
+    share,
+    thread_count,
+    zero_or_more,
+)
 from .training.augment import check_policy
 from .training.losses import LOSSES, PENALTIES
 from .training.optimizers import OPTIMIZERS
 from .training.schedule import steps_of
-
-# -- ranges: functions of a value that give "", or in words what was expected
-
-
-def at_least(low, words=""):
-    return lambda value: "" if low <= value < math.inf else words or f"at least {low}"
-
-
-def zero_or_more(value):
-    return "" if 0 <= value < math.inf else "zero or more"
-
-
-def positive(words):
-    return lambda value: "" if 0 < value < math.inf else words
-
-
-def share(value):
-    return "" if 0 <= value < 1 else "a value in [0, 1)"
-
-
-def from_0_to_1(words):
-    return lambda value: "" if 0 <= value <= 1 else words
-
-
-def one_of(names):
-    return lambda value: "" if value in names else f"a name that is known.{did_you_mean(value, names)[:-1]}"
-
-
-def seed_range(value):
-    return "" if 0 <= value < 2**63 else "a whole number from 0 to 2^63 - 1"
-
-
-def resolution_range(value):
-    return "" if value in RESOLUTIONS else f"one of {RESOLUTIONS}"
-
-
-def thread_count(value):
-    return "" if value == "auto" or value.isdecimal() and int(value) else "'auto' or a number of threads"
-
-
-def anything(value):
-    return ""
 
 
 def key(default, meaning, in_range=anything):
@@ -73,7 +43,7 @@ class Recipe:
     preset: str = key("dcgan", "the row of PRESETS that it began with")
     # networks
     model: str = key("dcgan", "which networks", one_of(MODELS))
-    resolution: int = key(64, "pixels, height and width", resolution_range)
+    resolution: int = key(64, "pixels, height and width", one_number_of(RESOLUTIONS))
     z_dim: int = key(100, "numbers in z", at_least(1))
     width: int = key(64, "channels at half the resolution (style-based: at 64x64)", at_least(1))
     max_width: int = key(512, "channels at most; they double towards 4x4", at_least(1))

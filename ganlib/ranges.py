@@ -1,0 +1,44 @@
+"""Ranges of values, in words: functions of a value that give "" where it is in range, else what was expected."""
+import math
+
+from .errors import did_you_mean
+
+
+def at_least(low, words=""):
+    return lambda value: "" if low <= value < math.inf else words or f"at least {low}"
+
+
+def zero_or_more(value):
+    return "" if 0 <= value < math.inf else "zero or more"
+
+
+def positive(words):
+    return lambda value: "" if 0 < value < math.inf else words
+
+
+def share(value):
+    return "" if 0 <= value < 1 else "a value in [0, 1)"
+
+
+def from_0_to_1(words):
+    return lambda value: "" if 0 <= value <= 1 else words
+
+
+def one_of(names):
+    return lambda value: "" if value in names else f"a name that is known.{did_you_mean(value, names)[:-1]}"
+
+
+def one_number_of(numbers):
+    return lambda value: "" if value in numbers else f"one of {numbers}"
+
+
+def seed_range(value):
+    return "" if 0 <= value < 2**63 else "a whole number from 0 to 2^63 - 1"
+
+
+def thread_count(value):
+    return "" if value == "auto" or value.isdecimal() and int(value) else "'auto' or a number of threads"
+
+
+def anything(value):
+    return ""
