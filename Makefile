@@ -20,7 +20,7 @@ demo: setup  ## the main job on drawn faces: data, DCGAN, GIF, in about ten minu
 test: setup  ## all tests, and every notebook in the smoke profile
 	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
 	  GANLIB_PROFILE=smoke GANLIB_DATA=$$folder OMP_NUM_THREADS=1 \
-	  $(BIN)/python -m pytest -n 2 --dist loadgroup --nbval-lax --nbval-current-env --nbval-cell-timeout=300 \
+	  $(BIN)/python -m pytest -n 2 --nbval-lax --nbval-current-env --nbval-cell-timeout=300 \
 	  --ignore=tests/faults tests notebooks
 
 lab: setup  ## JupyterLab on the notebooks

@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests, and how tests and notebooks are shared out among processes."""
+"""Fixtures shared by all tests."""
 import os
 import sys
 from pathlib import Path
@@ -7,17 +7,6 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # helpers.py, also for the folders below
 ROOT = Path(__file__).resolve().parent.parent
-
-# With pytest -n 2 every process has data of its own, as if it were alone
-if "PYTEST_XDIST_WORKER" in os.environ and "GANLIB_DATA" in os.environ:
-    os.environ["GANLIB_DATA"] += f"/{os.environ['PYTEST_XDIST_WORKER']}"
-
-
-def pytest_collection_modifyitems(items):
-    """One process has all tests of a file, for their fixtures, and all notebooks: some show others' runs."""
-    for item in items:
-        group = "notebooks" if item.path.suffix == ".ipynb" else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
