@@ -201,7 +201,10 @@ def _add_evaluate(verbs):
 
 def _evaluate(args):
     from .evaluation.table import evaluate
+    from .files import check_replaceable
 
+    if args.json:
+        check_replaceable(args.json)  # before the work
     runs = {run: run if Path(run).exists() else run.split(",") for run in args.runs}
     table = evaluate(args.pack, runs, args.n, args.features, args.draws, full=not args.quick,
                      infinity=args.infinity)

@@ -128,6 +128,12 @@ def test_the_shipped_generators_stay_small():
     assert sum(p.stat().st_size for p in (ROOT / "ganlib" / "shipped").glob("*/*.safetensors")) < 30e6
 
 
+def test_the_checkout_stays_small_and_has_no_file_twice():
+    contents = [path.read_bytes() for path in committed()]
+    large = [content for content in contents if len(content) > 10_000]
+    assert sum(map(len, contents)) < 40e6 and len(large) == len(set(large))
+
+
 def test_nothing_committed_names_a_package_registry_or_this_machine():
     words = ["py" + "pi.org", "python" + "hosted", "/wo" + "rk/", "/tm" + "p/old"]
     for path in committed():

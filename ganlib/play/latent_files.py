@@ -1,6 +1,7 @@
 """Latent files: faces kept as their latents, with the model that they belong to and their settings."""
 import hashlib
 import json
+from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import save
@@ -24,10 +25,27 @@ def identity(generator):
 
 
 def save_latents(path, generator, z, **settings):
-    """Write z (n, z_dim) or ws (n, L, w_dim) as safetensors, with their model and settings (psi, ...)."""
+    """Write z (n, z_dim) or ws (n, L, w_dim) as safetensors, with their model and settings (psi, ...).
+
+    Raises GanlibError where the path holds anything else than a latent file.
+    """
+    _check_replaceable(path)
     metadata = {"format": LATENTS_FORMAT, "kind": LATENTS_KIND, "model": identity(generator),
                 "settings": json.dumps(settings)}
     write_atomic(path, save({"latents": z.detach().cpu().contiguous()}, metadata))
+
+
+def _check_replaceable(path):
+    """Raise GanlibError where latents would replace something else, such as the generator itself."""
+    if not Path(path).exists():
+        return
+    try:
+        _, about = read_safetensors(path)
+        kind = about["kind"]
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError):
+        kind = "another kind of file"
+    if kind != LATENTS_KIND:
+        raise GanlibError(f"{path} is there already, and it is a {kind}: choose another name.")
 
 
 def load_latents(path, generator):

@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from ..errors import GanlibError
-from ..files import write_atomic
+from ..files import check_replaceable, write_atomic
 from ..images import encoded
 from ..training.logs import logs_of, values_of
 from .pictures import BLUE, COLORS, GREEN, GREY, INK, PURPLE, RED
@@ -123,6 +123,7 @@ def _figure(panels, across, logs, out):
         keys = [Line2D([], [], label=log.name, color=_run_color(log), linewidth=2) for log in logs]
         figure.legend(handles=keys, ncols=6, fontsize=9, frameon=False, loc="outside lower center")
     if out is not None:
+        check_replaceable(out)
         write_atomic(out, encoded(figure.savefig, _format_of(out, figure)))
     return figure
 

@@ -13,7 +13,7 @@ from IPython.display import HTML
 from PIL import Image
 
 from ..errors import GanlibError
-from ..files import write_atomic
+from ..files import check_replaceable, write_atomic
 from ..images import encoded
 from ..training.runs import folder_of, read_config, sample_files
 from ..training.schedule import moment
@@ -60,6 +60,7 @@ def gif(run, out, seconds=8.0, max_bytes=3_000_000, include_real=True):
     folder, out = folder_of(run), Path(out)
     encode = encoder(out)
     opening, pages = _pages(folder, include_real)
+    check_replaceable(out)
     for quality in _qualities(pages[0].path):
         run_movie = _RunMovie(
             opening=_frames(opening, quality, pages),
@@ -80,6 +81,7 @@ def movie(path, images, fps=20):
     Small ones are enlarged to about 256 pixels.
     """
     encode = encoder(path)
+    check_replaceable(path)
     scale = max(1, 256 // images.shape[1])
     frames = [Image.fromarray(image.repeat(scale, 0).repeat(scale, 1)) for image in images]
     write_atomic(path, encode(frames, [1 / fps] * len(frames), 256))

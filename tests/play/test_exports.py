@@ -8,8 +8,10 @@ from PIL import Image
 
 from ganlib.__main__ import main
 from ganlib.errors import GanlibError
+from ganlib.files import check_replaceable
 from ganlib.models.sampling import sample
 from ganlib.play.exports import export_mixing_sheet, export_samples, export_walk
+from ganlib.view.movies import movie
 
 
 def files(folder):
@@ -80,6 +82,20 @@ def test_an_export_replaces_an_export_and_nothing_else(generator_files, tmp_path
     if name != "x.mp4":
         assert main([verb, run, str(out), *few]) == 0
         assert main([verb, run, str(out), *few]) == 0  # again
+
+
+@pytest.mark.parametrize("name", ["x.gif", "x.mp4", "x.webp", "x.png", "x.json"])
+def test_movies_figures_and_tables_leave_other_files_alone(tmp_path, name):
+    out = tmp_path / name
+    out.write_bytes(b"what someone wrote")
+    with pytest.raises(GanlibError, match=f"in spite of its name it is no {out.suffix[1:]} file"):
+        check_replaceable(out)
+    if out.suffix in (".gif", ".mp4", ".webp"):
+        with pytest.raises(GanlibError, match="it is no"):
+            movie(out, np.zeros((2, 32, 32, 3), np.uint8))
+    if out.suffix == ".json":
+        assert main(["evaluate", str(tmp_path), "dcgan", "--json", str(out)]) == 2
+    assert files(tmp_path) == {name: b"what someone wrote"}
 
 
 def test_walks_and_sheets_that_cannot_be_are_refused_before_any_work(styled, tmp_path):

@@ -35,6 +35,21 @@ def test_latents_of_another_model(styled, generator_files, tmp_path):
     assert identity(again) != identity(styled)
 
 
+def test_latents_replace_latents_and_nothing_else(styled, tmp_path):
+    path = tmp_path / "generator.safetensors"
+    save_stylegan(path)
+    before = path.read_bytes()
+    with pytest.raises(GanlibError, match="it is a ganlib generator: choose another name"):
+        save_latents(path, styled, latents(1, 16))
+    (tmp_path / "notes").write_text("notes")
+    with pytest.raises(GanlibError, match="another kind of file"):
+        save_latents(tmp_path / "notes", styled, latents(1, 16))
+    assert path.read_bytes() == before and (tmp_path / "notes").read_text() == "notes"
+    for seed in 1, 2:
+        save_latents(tmp_path / "face.safetensors", styled, latents(1, 16, seed))
+    assert torch.equal(load_latents(tmp_path / "face.safetensors", styled)[0], latents(1, 16, 2))
+
+
 def test_files_that_are_no_latents(styled, generator_files, tmp_path):
     (tmp_path / "text").write_text("no")
     for path in (tmp_path / "none", tmp_path / "text", generator_files / "dcgan.safetensors"):

@@ -90,7 +90,8 @@ def test_the_newest_two_states_are_kept(tmp_path):
     a.step(0)
     for images in (16, 32, 48):
         a.save(tmp_path, images)
-    assert [f.name for f in state_files(tmp_path)] == ["state-000000048.safetensors", "state-000000032.safetensors"]
+    names = [file.name for file in state_files(tmp_path)]
+    assert names == ["state-000000048.safetensors", "state-000000032.safetensors"]
     assert len(list(tmp_path.iterdir())) == 4  # two states, two checksums
 
 
@@ -106,7 +107,8 @@ def test_a_damaged_state_falls_back_to_the_one_before(tmp_path, damage):
     if damage == "no checksum":
         Path(f"{newest}.sha256").unlink()
     else:
-        newest.write_bytes({"cut": data[:-1000], "altered": data[:-5] + b"\0" + data[-4:], "empty": b""}[damage])
+        damaged = {"cut": data[:-1000], "altered": data[:-5] + b"\0" + data[-4:], "empty": b""}
+        newest.write_bytes(damaged[damage])
     said = []
     b = Trainer(seed=1)
     assert b.load(tmp_path, say=said.append) == {"images": 16}

@@ -126,7 +126,7 @@ def test_gif_of_large_pictures_fits_a_page(tmp_path):
 
 def test_gif_errors_leave_what_was_there(tmp_path):
     out = tmp_path / "x.gif"
-    out.write_bytes(b"before")
+    out.write_bytes(b"GIF89a before")
     with pytest.raises(GanlibError, match="no samples"):
         gif(tmp_path / "none", out)
     run = write_samples(tmp_path / "run", 3, noisy=True)
@@ -134,7 +134,8 @@ def test_gif_errors_leave_what_was_there(tmp_path):
         gif(run, out, max_bytes=1_000)
     with pytest.raises(GanlibError, match="ends in .gif, .webp or .mp4"):
         gif(run, tmp_path / "x.webm")
-    assert out.read_bytes() == b"before" and sorted(p.name for p in tmp_path.iterdir()) == ["run", "x.gif"]
+    assert out.read_bytes() == b"GIF89a before"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "x.gif"]
 
 
 def test_mp4(tmp_path, monkeypatch):
