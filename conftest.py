@@ -10,7 +10,7 @@ if "PYTEST_XDIST_WORKER" in os.environ and "GANLIB_DATA" in os.environ:
 
 @pytest.hookimpl(optionalhook=True)  # there is no such hook where pytest-xdist is not installed
 def pytest_xdist_make_scheduler(config, log):
-    """One process has all tests of a file, for their fixtures. One has all notebooks: they show others' runs."""
+    """One process has all tests of a file, for their fixtures. One has all notebooks: they share runs."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
