@@ -123,7 +123,7 @@ def _changes(items):
 def _add_sample(verbs):
     p = _verb(verbs, "sample", _sample, "draw images from a generator")
     p.add_argument("run", help=RUN)
-    p.add_argument("out", help="OUT.npy (uint8 N,H,W,3) or a folder for PNGs")
+    p.add_argument("out", help="OUT.npy (uint8 N,H,W,3) or a folder for PNGs, which has no other files")
     p.add_argument("--n", type=int, default=64, help="images (default 64)")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--psi", type=float, default=1.0, help=PSI)

@@ -9,6 +9,14 @@ from ganlib.errors import GanlibError
 from ganlib.files import copy_folder, data_dir, mend_folder, replaced_folder, write_atomic
 
 
+def test_bytes_come_whole_or_in_pieces(tmp_path):
+    pieces = (bytes([i]) * 3 for i in range(4))
+    for name, data in (("pieces", pieces), ("view", memoryview(b"seen")), ("bytes", b"whole")):
+        write_atomic(tmp_path / name, data, durable=False)
+    found = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert found == {"pieces": b"\0\0\0\1\1\1\2\2\2\3\3\3", "view": b"seen", "bytes": b"whole"}
+
+
 def test_a_parent_that_is_a_file(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(GanlibError, match="Could not write.*another folder"):
