@@ -11,7 +11,6 @@ from .features import gaussian
 
 NEIGHBOURS = 5  # the k of precision, recall, density and coverage
 LEAST = 16  # images: each in a half of the real ones has 5 neighbours, and a quarter of the half a covariance
-ENOUGH = 2_048  # images, for a Fréchet distance that is worth comparing
 
 
 def frechet(a, b):

@@ -11,19 +11,10 @@ from ..data.packs import Pack, load_pack
 from ..errors import GanlibError, memory_advice
 from ..files import write_atomic
 from .candidates import open_candidate
-from .distances import (
-    ENOUGH,
-    LEAST,
-    NEIGHBOURS,
-    face_numbers,
-    frechet,
-    frechet_infinity,
-    kid,
-    prdc,
-    random_rows,
-)
+from .distances import LEAST, NEIGHBOURS, face_numbers, frechet, frechet_infinity, kid, prdc, random_rows
 from .features import DEVICE, FEATURES, features, gaussian, real_statistics
 
+ENOUGH = 2_048  # images, for a Fréchet distance that is worth comparing
 TITLES = {"kid": "KID x 1000", "kid_subsets": "± over its subsets"}
 
 
