@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .errors import GanlibError, did_you_mean
 from .machine.device import DTYPES
@@ -205,7 +206,7 @@ class Config(Recipe, Engine):
             raise GanlibError(f"{path} is not a config.json that this version can read ({error}).") from error
 
 
-TYPES = {field.name: field.type for field in dataclasses.fields(Config)}
+TYPES: dict[str, Any] = {field.name: field.type for field in dataclasses.fields(Config)}
 DEFAULTS = {field.name: field.default for field in dataclasses.fields(Config)}
 BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 

@@ -7,6 +7,7 @@ alone.
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -42,7 +43,7 @@ STYLEGAN_PROFILES = {
     "colab": dict(penalty_every=8, grow="8:30 16:90 32:180 64:320 128:600 256:900", fade_kimg=30),
 }
 
-PRESETS = {
+PRESETS: dict[str, dict[str, Any]] = {
     "dcgan": dict(
         source=f"{REPORT}, sec. 4; networks: Radford et al. 2015", profiles=DCGAN_PROFILES),
     "lsgan": dict(
@@ -124,7 +125,7 @@ PRESETS = {
 }
 
 # What a profile changes in every preset; "faces" is the size of the synthetic set where that is the data.
-PROFILES = {
+PROFILES: dict[str, dict[str, Any]] = {
     "smoke": dict(
         faces=160, resolution=32, width=8, batch=32, images=1_280, log_images=128, frames=6, generators=3),
     "demo": dict(faces=3_000, width=32, minutes=7, frames=48, log_images=320),

@@ -1,4 +1,4 @@
-"""Ranges of values, in words: functions of a value that give "" where it is in range, else what was expected."""
+"""Ranges of values: functions of a value that give "", or in words what was expected."""
 import math
 
 from .errors import did_you_mean

@@ -27,6 +27,6 @@ def make_pack(path, n=96, size=32, seed=0, **kwargs):
 
 def tiny(**changes):
     """A DCGAN that trains in seconds: 32 pixels, 4 channels, batches of 16."""
-    values = dict(resolution=32, width=4, z_dim=8, batch=16, images=160, log_images=32, frames=2, generators=2,
-                  device="cpu", precision="fp32", threads=1, seed=3)
+    values = dict(resolution=32, width=4, z_dim=8, batch=16, images=160, log_images=32, frames=2,
+                  generators=2, device="cpu", precision="fp32", threads=1, seed=3)
     return preset("dcgan", **(values | changes))

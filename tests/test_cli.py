@@ -7,20 +7,36 @@ from PIL import Image
 
 from ganlib.__main__ import main
 
-SMALL = ["width=4", "resolution=32", "batch=16", "z_dim=8", "device=cpu", "precision=fp32", "frames=3", "log_images=32"]
+SMALL = [
+    "width=4",
+    "resolution=32",
+    "batch=16",
+    "z_dim=8",
+    "device=cpu",
+    "precision=fp32",
+    "frames=3",
+    "log_images=32",
+]
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cli")
     make_pack(folder / "pack", 40)
-    assert main(["train", "dcgan", str(folder / "pack"), str(folder / "run"), "--images", "96", "--set", *SMALL]) == 0
+    assert (
+        main(["train", "dcgan", str(folder / "pack"), str(folder / "run"), "--images", "96", "--set", *SMALL])
+        == 0
+    )
     return folder / "run"
 
 
 def test_train_and_resume(run, capsys):
     config = json.loads((run / "config.json").read_text())
-    assert config["recipe"]["width"] == 4 and config["engine"]["images"] == 96 and config["engine"]["minutes"] == 0
+    assert (
+        config["recipe"]["width"] == 4
+        and config["engine"]["images"] == 96
+        and config["engine"]["minutes"] == 0
+    )
     arguments = ["train", "dcgan", str(run.parent / "pack"), str(run)]
     assert main(arguments + ["--images", "128", "--set", *SMALL]) == 0
     assert "128 images seen" in capsys.readouterr().out
@@ -58,7 +74,10 @@ def test_presets(capsys):
     assert main(["presets", "dcgan", "dcgan"]) == 0
     assert "the same recipe" in capsys.readouterr().out
     assert main(["presets", "v4.3", "v3"]) == 0
-    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [["v4.3", "v3"], ["g_gate", "4.0", "0.0"]]
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["v4.3", "v3"],
+        ["g_gate", "4.0", "0.0"],
+    ]
     assert main(["presets", "dcgan-10k", "dcgan"]) == 0
     assert ["images", "640000", "0"] in [line.split() for line in capsys.readouterr().out.splitlines()]
     assert main(["presets", "dcgn"]) == 2
@@ -70,6 +89,7 @@ def test_data_from_drawn_faces(tmp_path, monkeypatch, capsys):
     folder = tmp_path / "faces"
     folder.mkdir()
     from ganlib.data.synthetic import face
+
     for i in range(6):
         Image.fromarray(face(i, size=64)[0]).save(folder / f"{i}.png")
     assert main(["data", str(folder), str(tmp_path / "pack"), "--size", "32", "--faces", "off"]) == 0
@@ -77,15 +97,18 @@ def test_data_from_drawn_faces(tmp_path, monkeypatch, capsys):
     assert main(["data", str(tmp_path / "none"), str(tmp_path / "pack")]) == 2
 
 
-@pytest.mark.parametrize("words, expected", [
-    (["train", "dcgan", "PACK", "RUN", "--images", "10", "--set", "lrg=1"], "lr_g"),
-    (["train", "dcgan", "PACK", "RUN", "--images", "10", "--set", "lr_g"], "key=value"),
-    (["train", "dcgan", "PACK", "RUN"], "no budget"),
-    (["train", "dcgan", "PACK", "RUN", "--set", "batch=1", "--set", "seed=3"], "batch=1"),
-    (["train", "dcgan", "PACK", "RUN", "--set", "name=x"], "no config key 'name'"),
-    (["train", "dcgan", "PACK", "RUN", "--set", "seed=99999999999999999999"], "seed="),
-    (["train", "dcgan", "NOPACK", "RUN", "--images", "10"], "does not exist"),
-])
+@pytest.mark.parametrize(
+    "words, expected",
+    [
+        (["train", "dcgan", "PACK", "RUN", "--images", "10", "--set", "lrg=1"], "lr_g"),
+        (["train", "dcgan", "PACK", "RUN", "--images", "10", "--set", "lr_g"], "key=value"),
+        (["train", "dcgan", "PACK", "RUN"], "no budget"),
+        (["train", "dcgan", "PACK", "RUN", "--set", "batch=1", "--set", "seed=3"], "batch=1"),
+        (["train", "dcgan", "PACK", "RUN", "--set", "name=x"], "no config key 'name'"),
+        (["train", "dcgan", "PACK", "RUN", "--set", "seed=99999999999999999999"], "seed="),
+        (["train", "dcgan", "NOPACK", "RUN", "--images", "10"], "does not exist"),
+    ],
+)
 def test_errors_are_one_clear_line(run, tmp_path, capsys, words, expected):
     names = {"PACK": str(run.parent / "pack"), "RUN": str(tmp_path / "run"), "NOPACK": str(tmp_path / "no")}
     assert main([names.get(w, w) for w in words]) == 2

@@ -26,8 +26,16 @@ def test_unknown_names_tell_the_nearest():
         preset("dcgan", "smok")
 
 
-@pytest.mark.parametrize("key, word, meant", [("optimizer", "SGD", "sgd"), ("loss", "BCE", "bce"), ("loss", "lsgan", "mse"),
-                                              ("loss", "Least squares", "mse"), ("loss", "WGAN", "wasserstein")])
+@pytest.mark.parametrize(
+    "key, word, meant",
+    [
+        ("optimizer", "SGD", "sgd"),
+        ("loss", "BCE", "bce"),
+        ("loss", "lsgan", "mse"),
+        ("loss", "Least squares", "mse"),
+        ("loss", "WGAN", "wasserstein"),
+    ],
+)
 def test_other_names_and_capitals_are_understood(key, word, meant):
     with pytest.raises(GanlibError, match=f"{key}='{word}'.*Did you mean '{meant}'"):
         preset("dcgan", **{key: word})
@@ -35,11 +43,27 @@ def test_other_names_and_capitals_are_understood(key, word, meant):
         preset("WGAN-GP")
 
 
-@pytest.mark.parametrize("key, value", [
-    ("lr_g", 0), ("lr_d", float("nan")), ("batch", 1), ("real_label", 1.1), ("fake_label", -0.1),
-    ("resolution", 48), ("beta1", 1), ("first", "both"), ("precision", "fp8"), ("images", -1), ("z_dim", 0),
-    ("batch", "many"), ("flip", "perhaps"), ("batch", 2.5), ("minutes", float("inf")), ("loss", "hinges"),
-])
+@pytest.mark.parametrize(
+    "key, value",
+    [
+        ("lr_g", 0),
+        ("lr_d", float("nan")),
+        ("batch", 1),
+        ("real_label", 1.1),
+        ("fake_label", -0.1),
+        ("resolution", 48),
+        ("beta1", 1),
+        ("first", "both"),
+        ("precision", "fp8"),
+        ("images", -1),
+        ("z_dim", 0),
+        ("batch", "many"),
+        ("flip", "perhaps"),
+        ("batch", 2.5),
+        ("minutes", float("inf")),
+        ("loss", "hinges"),
+    ],
+)
 def test_bad_values_are_refused_by_name(key, value):
     with pytest.raises(GanlibError, match=key):
         preset("dcgan", **{key: value})
@@ -81,13 +105,46 @@ def test_the_rows_have_the_numbers_of_their_sources():
     has("lsgan", loss="mse", real_label=1, fake_label=0, lr_g=0.0005, lr_d=0.0001, batch=64)
     has("dcgan-10k", batch=64, lr_g=0.0004, lr_d=0.0004, weight_decay=1e-8, images=640_000)
     assert preset("dcgan-10k").label_noise > 0 and preset("dcgan-residual").residual
-    has("dcgan-28", resolution=28, values="0..1", loss="bce", optimizer="adam", batch=128, lr_g=0.0002, lr_d=0.0002, beta1=0.5)
-    has("dcgan-28-mse", loss="mse", resolution=28), has("dcgan-28-sgd", optimizer="sgd", values="0..1", momentum=0.9)
+    has(
+        "dcgan-28",
+        resolution=28,
+        values="0..1",
+        loss="bce",
+        optimizer="adam",
+        batch=128,
+        lr_g=0.0002,
+        lr_d=0.0002,
+        beta1=0.5,
+    )
+    (
+        has("dcgan-28-mse", loss="mse", resolution=28),
+        has("dcgan-28-sgd", optimizer="sgd", values="0..1", momentum=0.9),
+    )
     has("dcgan-28-rmsprop", optimizer="rmsprop")
-    has("wgan", optimizer="rmsprop", lr_d=5e-5, lr_g=5e-5, first="d", clip=0.01, d_steps=5, batch=64, loss="wasserstein")
+    has(
+        "wgan",
+        optimizer="rmsprop",
+        lr_d=5e-5,
+        lr_g=5e-5,
+        first="d",
+        clip=0.01,
+        d_steps=5,
+        batch=64,
+        loss="wasserstein",
+    )
     has("wgan-gp-ttur", penalty="wgan-gp", d_steps=1, lr_d=0.0003, lr_g=0.0001)
-    has("wgan-gp", penalty="wgan-gp", penalty_weight=10, clip=0, lr_d=0.0001, lr_g=0.0001, beta1=0, beta2=0.9,
-        d_norm="layer", d_steps=5)
+    has(
+        "wgan-gp",
+        penalty="wgan-gp",
+        penalty_weight=10,
+        clip=0,
+        lr_d=0.0001,
+        lr_g=0.0001,
+        beta1=0,
+        beta2=0.9,
+        d_norm="layer",
+        d_steps=5,
+    )
     has("v1", batch=128, z_dim=128, lr_g=0.0002, lr_d=0.0002, real_label=1, fake_label=0, first="d")
     has("v2", g_act="leaky_relu", d_gate=0), has("v3", real_label=0.9, fake_label=0, d_gate=0.2, g_act="relu")
     has("v4.1", d_gate=0.1), has("v4.2", d_gate=0.3), has("v4.3", d_gate=0.2, g_gate=4.0, real_label=0.9)
@@ -95,8 +152,23 @@ def test_the_rows_have_the_numbers_of_their_sources():
     has("dragan", penalty="dragan", penalty_weight=5, loss="bce", d_norm="layer", real_label=1, fake_label=0)
     has("sngan", loss="hinge", spectral_norm=True, d_norm="none", lr_g=0.0002)
     has("rpgan", loss="relativistic", penalty="r1r2", d_norm="none")
-    has("stylegan", z_dim=512, w_dim=512, mapping_layers=8, mixing=0.9, loss="bce", penalty="r1", penalty_weight=5,
-        first="d", lr_g=0.001, lr_d=0.001, beta1=0, beta2=0.99, batches="4:128 32:64 64:32 128:16 256:8", rates="128:1.5 256:2")
+    has(
+        "stylegan",
+        z_dim=512,
+        w_dim=512,
+        mapping_layers=8,
+        mixing=0.9,
+        loss="bce",
+        penalty="r1",
+        penalty_weight=5,
+        first="d",
+        lr_g=0.001,
+        lr_d=0.001,
+        beta1=0,
+        beta2=0.99,
+        batches="4:128 32:64 64:32 128:16 256:8",
+        rates="128:1.5 256:2",
+    )
     assert preset("stylegan", "cpu").max_width <= 128
     assert preset("stylegan", "colab").max_width == preset("stylegan", "paper").max_width == 512
 
@@ -117,28 +189,38 @@ def test_a_preset_is_what_differs_from_its_base():
         assert not again, f"{name} repeats {again}"
 
 
-@pytest.mark.parametrize("changes, words", [
-    (dict(loss="hings"), "Did you mean 'hinge'"),
-    (dict(optimizer="adm"), "Did you mean 'adam'"),
-    (dict(penalty="r1"), "d_norm='batch'.*batch norm"),
-    (dict(penalty="wgan-gp", loss="wasserstein"), "d_norm"),
-    (dict(clip=-0.01), "clip=-0.01"),
-    (dict(loss="wasserstein"), "clip=0.0.*weight clipping or a penalty"),
-    (dict(real_label=1.2), "real_label=1.2.*between 0 and 1"),
-    (dict(dropout=1), "dropout"), (dict(d_steps=0), "d_steps"), (dict(d_gate=-1), "d_gate"),
-    (dict(augment="colour"), "Did you mean 'color'"),
-    (dict(residual=True, resolution=28), "residual=True.*32 pixels or more"),
-    (dict(model="stylegan", resolution=28), "resolution=28"), (dict(model="stylegan-fast", dropout=0.3), "dropout=0.3.*DCGAN"),
-    (dict(model="stylegan", spectral_norm=True), "spectral_norm"), (dict(model="stylegan", values="0..1"), "values"),
-    (dict(model="stylegan", resolution=32, grow="8:1 16:2"), "each of 8, 16, 32.*end at 32"),
-    (dict(model="stylegan", resolution=32, grow="64:0"), "each of 8, 16, 32"),
-    (dict(model="stylegan", grow="8:3 16:2 32:4 64:5"), "starts that rise"),
-    (dict(model="stylegan", grow="8:-1 16:2 32:4 64:5"), "thousands of images"),
-    (dict(batches="4:0.5"), "whole batches of 2 or more"), (dict(batches="4:2.5"), "whole batches"),
-    (dict(rates="8:0"), "positive factors"), (dict(rates="8:nan"), "positive factors"),
-    (dict(grow="8:1"), "does not grow"), (dict(model="stylegan", grow="16:1 8:2"), "rising"),
-    (dict(batches="8=3"), "resolution:number"),
-])
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        (dict(loss="hings"), "Did you mean 'hinge'"),
+        (dict(optimizer="adm"), "Did you mean 'adam'"),
+        (dict(penalty="r1"), "d_norm='batch'.*batch norm"),
+        (dict(penalty="wgan-gp", loss="wasserstein"), "d_norm"),
+        (dict(clip=-0.01), "clip=-0.01"),
+        (dict(loss="wasserstein"), "clip=0.0.*weight clipping or a penalty"),
+        (dict(real_label=1.2), "real_label=1.2.*between 0 and 1"),
+        (dict(dropout=1), "dropout"),
+        (dict(d_steps=0), "d_steps"),
+        (dict(d_gate=-1), "d_gate"),
+        (dict(augment="colour"), "Did you mean 'color'"),
+        (dict(residual=True, resolution=28), "residual=True.*32 pixels or more"),
+        (dict(model="stylegan", resolution=28), "resolution=28"),
+        (dict(model="stylegan-fast", dropout=0.3), "dropout=0.3.*DCGAN"),
+        (dict(model="stylegan", spectral_norm=True), "spectral_norm"),
+        (dict(model="stylegan", values="0..1"), "values"),
+        (dict(model="stylegan", resolution=32, grow="8:1 16:2"), "each of 8, 16, 32.*end at 32"),
+        (dict(model="stylegan", resolution=32, grow="64:0"), "each of 8, 16, 32"),
+        (dict(model="stylegan", grow="8:3 16:2 32:4 64:5"), "starts that rise"),
+        (dict(model="stylegan", grow="8:-1 16:2 32:4 64:5"), "thousands of images"),
+        (dict(batches="4:0.5"), "whole batches of 2 or more"),
+        (dict(batches="4:2.5"), "whole batches"),
+        (dict(rates="8:0"), "positive factors"),
+        (dict(rates="8:nan"), "positive factors"),
+        (dict(grow="8:1"), "does not grow"),
+        (dict(model="stylegan", grow="16:1 8:2"), "rising"),
+        (dict(batches="8=3"), "resolution:number"),
+    ],
+)
 def test_recipes_that_cannot_be(changes, words):
     with pytest.raises(GanlibError, match=words) as error:
         Config().replace(**changes)
@@ -147,7 +229,9 @@ def test_recipes_that_cannot_be(changes, words):
 
 def test_half_of_the_cpu_profile_is_spent_at_the_full_size():
     """By the rates of two cores that equal_time.json has, as its `images_in` counts."""
-    rates = json.loads((Path(__file__).parents[1] / "experiments" / "equal_time.json").read_text())["rates"]["stylegan"]
+    rates = json.loads((Path(__file__).parents[1] / "experiments" / "equal_time.json").read_text())["rates"][
+        "stylegan"
+    ]
     config, starts = preset("stylegan", "cpu"), [*map(int, rates)]
     assert starts == [0, *(1000 * kimg for kimg in steps_of(config.grow).values())]
     before = sum((end - start) / rate for start, end, rate in zip(starts, starts[1:], rates.values()))

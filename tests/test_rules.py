@@ -250,7 +250,8 @@ def test_no_two_test_files_have_one_name():
 def code_lines(path):
     """How many lines of a module hold code: words about it may be as many as it takes."""
     tokens = tokenize.generate_tokens(io.StringIO(path.read_text()).readline)
-    layout = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+    layout = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT,
+              tokenize.ENDMARKER}
     lines = {line for token in tokens if token.type not in layout
              for line in range(token.start[0], token.end[0] + 1)}
     words = {line for node in docstrings(ast.parse(path.read_text()))

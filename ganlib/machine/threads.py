@@ -35,9 +35,9 @@ class ThreadChooser:
         self.fixed = None if threads == "auto" else int(threads)
         self.say = say
         self.kind = None
-        self.chosen = None
-        self.untried = []
-        self.rates = {}
+        self.chosen = 0  # none yet
+        self.untried: list[int] = []
+        self.rates: dict[int, float] = {}
 
     def __enter__(self):
         self.most = torch.get_num_threads()
@@ -54,7 +54,7 @@ class ThreadChooser:
         if self.fixed or self.most == 1:
             yield
             return
-        if kind != self.kind or self.chosen is None and not self.untried:
+        if kind != self.kind or not self.chosen and not self.untried:
             self.kind = kind
             self._try_from(1)
         begun = time.perf_counter()
@@ -80,7 +80,8 @@ class ThreadChooser:
 
     def _add_try(self, rate, seconds):
         best = max(self.rates.values(), default=0.0)
-        hopeless = rate * HOPELESS < best
+        patience = 2 * HOPELESS if self.is_first else HOPELESS
+        hopeless = rate * patience < best
         if self.is_first and not hopeless:  # it made threads and memory, and does not count
             self.is_first = False
             return
@@ -97,7 +98,7 @@ class ThreadChooser:
 
     def _choose(self):
         before = self.chosen
-        self.chosen = max(self.rates, key=self.rates.get)
+        self.chosen = max(self.rates, key=lambda threads: self.rates[threads])
         torch.set_num_threads(self.chosen)
         self.slow_since = None
         self.chosen_at = time.perf_counter()

@@ -9,6 +9,8 @@ that are not in LABELLED ignore the labels.
 PENALTIES[name](D, real, fake, dice) gives a scalar, without its weight. Random numbers come from `dice`, a
 torch.Generator of the device (None: torch's global one).
 """
+from typing import Any
+
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, relu, softplus
 
@@ -133,7 +135,7 @@ def r1r2(D, real, fake, dice=None):
 
 
 # "none" is never asked for: the schedule says of no update that it has it
-PENALTIES = {"none": None, "wgan-gp": wgan_gp, "dragan": dragan, "r1": r1, "r1r2": r1r2}
+PENALTIES: dict[str, Any] = {"none": None, "wgan-gp": wgan_gp, "dragan": dragan, "r1": r1, "r1r2": r1r2}
 
 
 @torch.no_grad()

@@ -50,7 +50,7 @@ class Step:
         self.scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
         self.autocast = torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
         self.loss_d, self.loss_g = LOSSES[config.loss]
-        self.penalty = PENALTIES[config.penalty]
+        self.penalty = PENALTIES[config.penalty]  # None where no update has one
 
     def __call__(self, real, labels, z, at, dice, with_g=True, measure=False):
         """One update of D, and one of G where with_g. Returns what they Told.

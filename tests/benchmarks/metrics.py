@@ -1,11 +1,14 @@
 """How long the metrics take, what they weigh, and whether bf16 would do.
 
-    METRICS_PACK=data/packs/... METRICS_REAL=14246 METRICS_N=10000 METRICS_BF16=2000 python tests/benchmarks/metrics.py
+    METRICS_PACK=data/packs/... METRICS_REAL=14246 METRICS_N=10000 METRICS_BF16=2000 \\
+        python tests/benchmarks/metrics.py
 
-Limits on two idle cores: statistics of 14,246 real images within 120 s, generating and scoring 10,000 samples of the
-shipped DCGAN within 90 s, peak memory under 3 GB. The real images are a pack's, or drawn faces again and again. The last
-part computes FD-lite in bf16 and in fp32: where they differ by less than 0.1, bf16 could be used.
+Limits on two idle cores: statistics of 14,246 real images within 120 s, generating and scoring 10,000
+samples of the shipped DCGAN within 90 s, peak memory under 3 GB. The real images are a pack's, or drawn faces
+again and again. The last part computes FD-lite in bf16 and in fp32: where they differ by less than 0.1, bf16
+could be used.
 """
+
 import os
 import resource
 import sys
@@ -21,7 +24,9 @@ from ganlib.evaluation.features import features, gaussian
 from ganlib.models.sampling import generate, latents, sample
 from ganlib.models.store import load_generator
 
-REAL, N, BF16 = (int(os.environ.get(f"METRICS_{k}", v)) for k, v in (("REAL", 14_246), ("N", 10_000), ("BF16", 2_000)))
+REAL, N, BF16 = (
+    int(os.environ.get(f"METRICS_{k}", v)) for k, v in (("REAL", 14_246), ("N", 10_000), ("BF16", 2_000))
+)
 
 
 def main():
@@ -36,15 +41,21 @@ def main():
     real = features(images)
     stats = gaussian(real)
     first = time.perf_counter() - begun
-    print(f"statistics of {len(images):,} images: {first:.0f} s ({len(images) / first:.0f} images/s), "
-          f"{time.process_time() - cpu:.0f} s of all cores", flush=True)
+    print(
+        f"statistics of {len(images):,} images: {first:.0f} s ({len(images) / first:.0f} images/s), "
+        f"{time.process_time() - cpu:.0f} s of all cores",
+        flush=True,
+    )
 
     begun, cpu = time.perf_counter(), time.process_time()
     fake = features(generate(G, z) for z in latents(N, G.z_dim).split(512))
     fd = frechet(stats, gaussian(fake))
     second = time.perf_counter() - begun
-    print(f"generating and scoring {N:,} samples: {second:.0f} s, {time.process_time() - cpu:.0f} s of all cores; "
-          f"FD-lite {fd:.1f}", flush=True)
+    print(
+        f"generating and scoring {N:,} samples: {second:.0f} s, "
+        f"{time.process_time() - cpu:.0f} s of all cores; FD-lite {fd:.1f}",
+        flush=True,
+    )
 
     begun = time.perf_counter()
     kid(real, fake)
@@ -60,13 +71,18 @@ def main():
     for name, fast in (("fp32", False), (str(dtype).removeprefix("torch."), True)):
         begun = time.perf_counter()
         with torch.autocast(device, dtype, enabled=fast):
-            a, b, c = (gaussian(features(x, device=device, progress=False))
-                       for x in (images[:BF16], images[BF16:2 * BF16], generated))
+            a, b, c = (
+                gaussian(features(x, device=device, progress=False))
+                for x in (images[:BF16], images[BF16 : 2 * BF16], generated)
+            )
         found[fast] = np.array([frechet(a, b), frechet(a, c)])
-        print(f"{name}: real against real {found[fast][0]:.2f}, generated {found[fast][1]:.2f}, "
-              f"{(len(images[:2 * BF16]) + BF16) / (time.perf_counter() - begun):.0f} images/s")
+        print(
+            f"{name}: real against real {found[fast][0]:.2f}, generated {found[fast][1]:.2f}, "
+            f"{(len(images[: 2 * BF16]) + BF16) / (time.perf_counter() - begun):.0f} images/s"
+        )
     difference = np.abs(found[True] - found[False]).max()
-    print(f"largest difference {difference:.2f}: {'would do' if difference < 0.1 else 'too much, so fp32 it is'}")
+    verdict = "would do" if difference < 0.1 else "too much, so fp32 it is"
+    print(f"largest difference {difference:.2f}: {verdict}")
     scale = max(REAL / 14_246, 1e-9), max(N / 10_000, 1e-9)
     if first > 120 * scale[0] or second > 90 * scale[1] or peak > 3:
         sys.exit("over a limit")

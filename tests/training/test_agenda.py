@@ -31,6 +31,7 @@ def test_the_time_left_follows_from_the_budget(budget, rate, left):
 
 
 def test_states_are_due_by_training_time():
-    agenda = Agenda(tiny(images=10**6, checkpoint_minutes=1, log_images=10**6, frames=0, generators=0), State())
+    config = tiny(images=10**6, checkpoint_minutes=1, log_images=10**6, frames=0, generators=0)
+    agenda = Agenda(config, State())
     due = [agenda.due(State(16 * k, 10.0 * k), False).state for k in range(1, 14)]
     assert [k for k, is_due in enumerate(due, 1) if is_due] == [6, 12]

@@ -77,7 +77,9 @@ def test_translation_moves_the_content_by_up_to_an_eighth():
     x[:, :, 10, 20] = 1
     y = augment(x, "translation")
     image, channel, row, column = y.nonzero(as_tuple=True)
-    assert y.sum().item() == 4000 * 3 and (y.amax((1, 2, 3)) == 1).all()  # the point is moved, not copied or mixed
+    assert (
+        y.sum().item() == 4000 * 3 and (y.amax((1, 2, 3)) == 1).all()
+    )  # the point is moved, not copied or mixed
     for found, was in ((row, 10), (column, 20)):
         share = torch.bincount(found - was + 4, minlength=9) / len(found)
         assert len(share) == 9 and share.tolist() == pytest.approx([1 / 9] * 9, abs=0.025)
@@ -91,8 +93,8 @@ def test_translation_fills_with_zeros_and_keeps_the_rest():
         rows, columns = (b[0] != 0).any(1).nonzero().flatten(), (b[0] != 0).any(0).nonzero().flatten()
         top, left, h, w = rows[0], columns[0], len(rows), len(columns)
         assert h >= 28 and w >= 28
-        inside = b[:, top:top + h, left:left + w]
-        source = a[:, (32 - h) * (top == 0):, (32 - w) * (left == 0):][:, :h, :w]
+        inside = b[:, top : top + h, left : left + w]
+        source = a[:, (32 - h) * (top == 0) :, (32 - w) * (left == 0) :][:, :h, :w]
         assert torch.equal(inside, source)
 
 
@@ -104,12 +106,14 @@ def test_cutout_is_a_square_of_half_the_side_at_most(side):
     assert torch.equal(y, 1 - cut.float()) and (cut == cut[:, :1]).all()
     share = cut[:, 0].float().mean((1, 2))
     assert share.max().item() == 0.25 and share.min() >= 1 / 16  # in a corner a quarter of the square is left
-    # the centre is uniform over 0..side, and what reaches beyond the edge is lost: about 7/16 of a side each way
+    # the centre is uniform over 0..side; what reaches beyond the edge is lost: about 7/16 of a side each way
     q = side // 4
     lengths = [min(c + q, side) - max(c - q, 0) for c in range(side + 1)]
     assert share.mean().item() == pytest.approx((sum(lengths) / len(lengths) / side) ** 2, abs=0.005)
     rows = cut[:, 0].any(2).sum(1)
-    assert rows.max() == side // 2 and torch.equal(cut[:, 0].sum((1, 2)), rows * cut[:, 0].any(1).sum(1))  # a rectangle
+    assert rows.max() == side // 2 and torch.equal(
+        cut[:, 0].sum((1, 2)), rows * cut[:, 0].any(1).sum(1)
+    )  # a rectangle
 
 
 def test_four_pixels_are_served():
@@ -120,11 +124,11 @@ def test_four_pixels_are_served():
 
 
 def test_gradients_pass_through():
-    # translation and cutout copy or drop: the gradient of the sum is 1 where a pixel stays and 0 where it goes
+    # translation and cutout copy or drop: the sum's gradient is 1 where a pixel stays and 0 where it goes
     x = (pictures(50) + 3).requires_grad_()
     for policy in ("translation", "cutout"):
         y = augment(x, policy)
-        grad, = torch.autograd.grad(y.sum(), x)
+        (grad,) = torch.autograd.grad(y.sum(), x)
         assert set(grad.unique().tolist()) == {0.0, 1.0}
         assert grad.sum() == (y != 0).sum()
     x = (pictures(2, 8).double() * 0.5).requires_grad_()

@@ -1,4 +1,5 @@
-"""What only a GPU can show: training, resuming, half precision, and that its pictures and measures are the CPU's."""
+"""What only a GPU can show: training, resuming, half precision, and pictures and measures like a CPU's."""
+
 import numpy as np
 import pytest
 import torch
@@ -26,8 +27,14 @@ def pack(tmp_path_factory):
 
 
 def small(name, **changes):
-    return preset(name, "smoke", **(dict(images=256, batch=16, log_images=64, frames=2, generators=1, device="cuda",
-                                         precision="fp32") | changes))
+    return preset(
+        name,
+        "smoke",
+        **(
+            dict(images=256, batch=16, log_images=64, frames=2, generators=1, device="cuda", precision="fp32")
+            | changes
+        ),
+    )
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])

@@ -31,7 +31,9 @@ def logits(values):
 # -- losses: L_D and L_G at REAL and FAKE, by hand
 
 
-CE_09 = sum(0.9 * softplus(-v) + 0.1 * softplus(v) for v in REAL) / 2  # CE(l, y) = y softplus(-l) + (1-y) softplus(l)
+CE_09 = (
+    sum(0.9 * softplus(-v) + 0.1 * softplus(v) for v in REAL) / 2
+)  # CE(l, y) = y softplus(-l) + (1-y) softplus(l)
 CE_01 = sum(0.1 * softplus(-v) + 0.9 * softplus(v) for v in FAKE) / 2
 HAND = {
     "bce": ((CE_09 + CE_01) / 2, (softplus(-0.5) + softplus(3)) / 2),
@@ -83,7 +85,7 @@ def test_gradients_on_a_linear_critic(name):
     w, x, y = torch.randn(5, requires_grad=True), torch.randn(1, 5), torch.randn(1, 5)
     real, fake = x @ w, y @ w
     slopes = SLOPES[name](real.item(), fake.item())
-    grad, = torch.autograd.grad(LOSSES[name][0](real, fake), w)
+    (grad,) = torch.autograd.grad(LOSSES[name][0](real, fake), w)
     assert torch.allclose(grad, slopes[0] * x[0] + slopes[1] * y[0], atol=1e-6)
 
 
@@ -96,7 +98,7 @@ def test_labels_are_used_by_the_losses_that_have_them_and_no_others():
 
 
 def test_only_the_named_losses_need_the_logits_of_real_images():
-    assert NEEDS_REAL == {"relativistic"}
+    assert {"relativistic"} == NEEDS_REAL
     for name, (_, g) in LOSSES.items():
         if name in NEEDS_REAL:
             with pytest.raises(TypeError):
@@ -142,7 +144,9 @@ def test_extreme_logits_stay_finite():
 def test_labels_of_every_image():
     labels = torch.tensor([1.0, 0.5])
     by_hand = (softplus(-2.0) + 0.5 * softplus(1.0) + 0.5 * softplus(-1.0)) / 2
-    assert bce_d(torch.tensor(REAL), torch.full((2,), -50.0), labels, 0).item() == pytest.approx(by_hand / 2, abs=1e-6)
+    assert bce_d(torch.tensor(REAL), torch.full((2,), -50.0), labels, 0).item() == pytest.approx(
+        by_hand / 2, abs=1e-6
+    )
 
 
 def test_noisy_labels_are_normal_and_kept_in_range():
@@ -186,8 +190,12 @@ def test_penalties_of_a_linear_critic_in_closed_form(norm):
     w = torch.randn(12, generator=torch.Generator().manual_seed(1))
     w *= norm / w.norm()
     # value and d/dw: (|w| - 1)^2 and 2 (|w| - 1) w / |w|; |w|^2 / 2 and w, and twice that
-    expected = {"wgan-gp": ((norm - 1) ** 2, 2 * (norm - 1) / norm), "dragan": ((norm - 1) ** 2, 2 * (norm - 1) / norm),
-                "r1": (norm**2 / 2, 1), "r1r2": (norm**2, 2)}
+    expected = {
+        "wgan-gp": ((norm - 1) ** 2, 2 * (norm - 1) / norm),
+        "dragan": ((norm - 1) ** 2, 2 * (norm - 1) / norm),
+        "r1": (norm**2 / 2, 1),
+        "r1r2": (norm**2, 2),
+    }
     assert set(expected) == set(PENALTIES) - {"none"}
     for name, (value, slope) in expected.items():
         D = Linear(w.clone())
@@ -227,7 +235,9 @@ def test_every_image_has_its_own_point_between_real_and_generated():
     PENALTIES["dragan"](Watch(), real, fake)
     delta = (seen[1] - real).flatten(1)
     half = real.std().item() / 2
-    assert delta.min() >= -1e-6 and delta.max() <= half + 1e-6  # between the real ones and half a deviation up
+    assert (
+        delta.min() >= -1e-6 and delta.max() <= half + 1e-6
+    )  # between the real ones and half a deviation up
     assert delta.mean().item() == pytest.approx(half / 4, abs=half / 20)  # E u E delta = 1/2 * half/2
     assert delta.mean(1).std() > half / 20  # u differs from picture to picture
 
@@ -246,8 +256,11 @@ def test_penalties_run_in_fp32_and_leave_the_pictures_alone(name):
     assert penalty.dtype == torch.float32 and penalty.shape == () and inner.shape == (2,)
     penalty.backward()
     assert fake.grad is None and not real.requires_grad  # G is not trained through the penalty
-    assert all(p.grad is not None and p.grad.isfinite().all() and p.grad.any()
-               for n, p in D.named_parameters() if "weight" in n)
+    assert all(
+        p.grad is not None and p.grad.isfinite().all() and p.grad.any()
+        for n, p in D.named_parameters()
+        if "weight" in n
+    )
 
 
 @pytest.mark.parametrize("name", sorted(PENALTIES.keys() - {"none"}))
@@ -268,7 +281,9 @@ def test_penalties_against_finite_differences():
     for index in ((0, 0, 3, 5), (0, 2, 30, 1), (0, 1, 16, 16)):
         step = torch.zeros_like(real)
         step[index] = 1e-2
-        assert ((D(real + step) - D(real - step)) / 2e-2).item() == pytest.approx(grad[index].item(), abs=2e-3)
+        assert ((D(real + step) - D(real - step)) / 2e-2).item() == pytest.approx(
+            grad[index].item(), abs=2e-3
+        )
     assert PENALTIES["r1"](D, real, None).item() == pytest.approx(0.5 * grad.square().sum().item(), rel=1e-4)
 
 

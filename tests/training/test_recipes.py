@@ -1,4 +1,5 @@
 """What the loop does beyond a plain DCGAN: critic steps, gates, clipping, penalties, noise, growing."""
+
 import json
 
 import pytest
@@ -12,9 +13,25 @@ from ganlib.presets import PRESETS, preset
 from ganlib.training.loop import train
 from ganlib.training.states import state_files
 
-SMALL = dict(resolution=32, width=4, max_width=8, z_dim=8, w_dim=8, d_width=4, batch=16, images=160, minutes=0,
-             log_images=32, frames=2, generators=0, device="cpu", precision="fp32",
-             threads=1, batches="", grow="")
+SMALL = dict(
+    resolution=32,
+    width=4,
+    max_width=8,
+    z_dim=8,
+    w_dim=8,
+    d_width=4,
+    batch=16,
+    images=160,
+    minutes=0,
+    log_images=32,
+    frames=2,
+    generators=0,
+    device="cpu",
+    precision="fp32",
+    threads=1,
+    batches="",
+    grow="",
+)
 GROWING = dict(grow="8:0.032 16:0.096 32:0.16", fade_kimg=0.048, batches="4:16 32:8")
 
 
@@ -58,9 +75,21 @@ MIXTURES = {
     "two gates": ("v4.3", dict(d_gate=0.69, g_gate=0.69)),
     "momentum": ("dcgan-28-sgd", {}),
     "lazy penalty": ("wgan-gp", dict(penalty_every=3, d_steps=2)),
-    "all that draws": ("dcgan", dict(dropout=0.3, spectral_norm=True, label_noise=0.1, instance_noise=0.1, noise_kimg=1,
-                                     augment="color,translation,cutout", loss="relativistic", penalty="r1r2",
-                                     d_norm="instance", residual=True)),
+    "all that draws": (
+        "dcgan",
+        dict(
+            dropout=0.3,
+            spectral_norm=True,
+            label_noise=0.1,
+            instance_noise=0.1,
+            noise_kimg=1,
+            augment="color,translation,cutout",
+            loss="relativistic",
+            penalty="r1r2",
+            d_norm="instance",
+            residual=True,
+        ),
+    ),
     "growing": ("stylegan", GROWING),
 }
 
@@ -94,12 +123,16 @@ def test_a_gate_that_lets_nothing_through(pack, tmp_path, monkeypatch, capsys, g
     config = tiny(**{gate: 1e6})
     run = train(config, pack, tmp_path / "run", progress=False).path
     first, saved = state(tmp_path / "begun"), state(run)
-    assert not any(k.startswith(f"opt_{name}.") for k in saved) and any(k.startswith(f"opt_{other}.") for k in saved)
+    assert not any(k.startswith(f"opt_{name}.") for k in saved) and any(
+        k.startswith(f"opt_{other}.") for k in saved
+    )
     assert all(r[f"skipped_{name}"] == 1 for r in steps(run)) and f"skipped_{other}" not in steps(run)[0]
     weight = f"{name}.to_{'logit' if name == 'd' else 'rgb'}.weight"
     assert not torch.equal(first[weight], saved[weight])  # the other run has made an update
     warnings = [r["text"] for r in records(run) if r.get("event") == "warning"]
-    assert len(warnings) == 1 and warnings[0].startswith(f"{gate}=1000000.0 has let no update of {name.upper()} through")
+    assert len(warnings) == 1 and warnings[0].startswith(
+        f"{gate}=1000000.0 has let no update of {name.upper()} through"
+    )
     assert warnings[0] in capsys.readouterr().out
 
 
@@ -110,7 +143,10 @@ def test_growing_runs_say_where_they_are(pack, tmp_path):
     assert sizes[16] == (4, 1.0) and sizes[32] == (8, 0.0) and sizes[80] == (8, 1.0) and sizes[320][0] == 32
     assert sizes[48] == (8, pytest.approx(1 / 3, abs=1e-4))
     from PIL import Image
-    assert len({Image.open(p).size for p in (run / "samples").glob("*.png")}) == 1  # enlarged to the final size
+
+    assert (
+        len({Image.open(p).size for p in (run / "samples").glob("*.png")}) == 1
+    )  # enlarged to the final size
     early = load_generator(min((run / "snapshots").iterdir()))
     assert sample(early, 2).shape == (2, 32, 32, 3)
     with torch.no_grad():

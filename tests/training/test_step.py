@@ -1,4 +1,4 @@
-"""One update of D and of G: what comes in decides what comes out, and the recipe's tricks do what they say."""
+"""One update of D and of G: what comes in decides what comes out, and tricks do what they say."""
 
 import pytest
 import torch

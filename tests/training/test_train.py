@@ -41,16 +41,33 @@ def test_a_run_leaves_the_files_of_the_contract(pack, tmp_path):
     assert steps == seen and steps[-1]["images"] == 160
     assert {r["images"] for r in steps} >= {32, 64, 96, 128, 160}  # every log_images
     for r in steps:
-        keys = {"images", "train_seconds", "loss_g", "loss_d", "d_real", "d_fake", "d_fake_g", "accuracy", "grad_g",
-                "grad_d", "images_per_second"}
+        keys = {
+            "images",
+            "train_seconds",
+            "loss_g",
+            "loss_d",
+            "d_real",
+            "d_fake",
+            "d_fake_g",
+            "accuracy",
+            "grad_g",
+            "grad_d",
+            "images_per_second",
+        }
         assert keys <= r.keys() <= keys | {"diversity"}
         assert 0 < r["d_real"] < 1 and 0 < r["d_fake"] < 1 and 0 <= r["accuracy"] <= 1 and r["grad_g"] > 0
     assert [r["images"] for r in steps if "diversity" in r] == [48, 160]  # of the snapshots
     assert log[0]["precision"] == "float32" and log[0]["engine"]["images"] == 160
     assert sorted(p.name for p in (run / "samples").iterdir()) == [
-        "000000000.png", "000000048.png", "000000160.png", "real.png"]
+        "000000000.png",
+        "000000048.png",
+        "000000160.png",
+        "real.png",
+    ]
     assert [p.name for p in sorted((run / "snapshots").iterdir())] == [
-        "000000048.safetensors", "000000160.safetensors"]
+        "000000048.safetensors",
+        "000000160.safetensors",
+    ]
     assert [f.name for f in state_files(run)] == ["state-000000160.safetensors"]
     images = sample(load_generator(run), 5)
     assert images.shape == (5, 32, 32, 3) and images.dtype == np.uint8
@@ -66,10 +83,16 @@ def test_n_steps_and_n_more_are_two_n_bit_for_bit(pack, tmp_path):
     assert any(k.startswith("opt_d.0.exp_avg_sq") for k in a) and any(k.startswith("ema.") for k in a)
     ga, gb = (load_file(tmp_path / r / "generator.safetensors") for r in ("whole", "legs"))
     assert all(torch.equal(ga[k], gb[k]) for k in ga)
-    losses = [[(r["images"], r["loss_g"]) for r in records(tmp_path / run) if "event" not in r and r["images"] >= 192]
-              for run in ("whole", "legs")]
+    losses = [
+        [
+            (r["images"], r["loss_g"])
+            for r in records(tmp_path / run)
+            if "event" not in r and r["images"] >= 192
+        ]
+        for run in ("whole", "legs")
+    ]
     # records of the same stretch of images say the same
-    common = [i for i in range(1, len(losses[0])) if losses[0][i - 1:i + 1] == losses[1][i - 1:i + 1]]
+    common = [i for i in range(1, len(losses[0])) if losses[0][i - 1 : i + 1] == losses[1][i - 1 : i + 1]]
     assert common and losses[0][-1] == losses[1][-1]
     assert len([r for r in records(tmp_path / "legs") if r.get("event") == "start"]) == 2
 
@@ -108,8 +131,11 @@ def test_killed_and_resumed_equals_never_killed(pack, tmp_path):
     assert all(torch.equal(a[k], b[k]) for k in a)
     seen = [r["images"] for r in records(tmp_path / "killed")]
     assert seen == sorted(seen) and 99.0 not in [r.get("loss_g") for r in records(tmp_path / "killed")]
-    assert (tmp_path / "killed" / "samples" / f"{at + 16:09d}.png").read_bytes() != b"late" \
-        if (tmp_path / "killed" / "samples" / f"{at + 16:09d}.png").exists() else True
+    assert (
+        (tmp_path / "killed" / "samples" / f"{at + 16:09d}.png").read_bytes() != b"late"
+        if (tmp_path / "killed" / "samples" / f"{at + 16:09d}.png").exists()
+        else True
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -134,7 +160,10 @@ def test_a_damaged_newest_state_costs_one_checkpoint_and_is_cleared_away(pack, t
     (run / ".state-000000176.safetensors.part").write_bytes(b"left by a kill")
     train(tiny(images=128), pack, run, progress=False)
     assert "falling back" in capsys.readouterr().out
-    assert [f.name for f in state_files(run)] == ["state-000000128.safetensors", "state-000000096.safetensors"]
+    assert [f.name for f in state_files(run)] == [
+        "state-000000128.safetensors",
+        "state-000000096.safetensors",
+    ]
     assert max(r["images"] for r in records(run)) == 128
     for folder in ("samples", "snapshots"):
         assert max(int(p.stem) for p in (run / folder).iterdir() if p.stem.isdigit()) <= 128
@@ -149,7 +178,8 @@ def test_a_run_without_its_states_is_not_begun_anew(pack, tmp_path):
     with pytest.raises(GanlibError, match="holds a generator but no state"):
         train(tiny(images=320), pack, run, progress=False)
     assert {p: p.read_bytes() for p in run.rglob("*") if p.is_file() and p.name != "config.json"} == {
-        p: b for p, b in before.items() if p.name != "config.json"}
+        p: b for p, b in before.items() if p.name != "config.json"
+    }
 
 
 def test_a_generator_lost_to_a_kill_is_written_again(pack, tmp_path):
@@ -210,9 +240,12 @@ def test_another_recipe_is_refused_and_the_difference_told(pack, tmp_path):
 
 def test_a_start_that_failed_does_not_bind_the_folder(pack, tmp_path, monkeypatch):
     """Too large a batch; then the mended call. What the first one left is gone."""
+
     def full(*_, **__):
-        raise RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory: you tried "
-                           "to allocate 8589934592 bytes.")
+        raise RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory: you tried "
+            "to allocate 8589934592 bytes."
+        )
 
     run = tmp_path / "run"
     with monkeypatch.context() as patch:
@@ -298,7 +331,9 @@ def test_the_number_of_threads_is_chosen_and_logged(pack, tmp_path):
         run = train(tiny(images=800, threads="auto"), pack, tmp_path / "auto", progress=False).path
         assert torch.get_num_threads() == 2
         choices = [r for r in records(run) if r.get("event") == "threads"]
-        assert choices and choices[0]["threads"] in (1, 2) and set(choices[0]["images_per_second"]) == {"1", "2"}
+        assert (
+            choices and choices[0]["threads"] in (1, 2) and set(choices[0]["images_per_second"]) == {"1", "2"}
+        )
         run = train(tiny(images=32, threads=1), pack, tmp_path / "one", progress=False).path
         assert not [r for r in records(run) if r.get("event") == "threads"]
     finally:
@@ -364,7 +399,9 @@ def test_a_full_disk_stops_with_one_error_and_the_last_state(pack, tmp_path, mon
 def test_order_of_the_updates_is_part_of_the_recipe(pack, tmp_path):
     for first in ("g", "d"):
         train(tiny(first=first, images=64), pack, tmp_path / first, progress=False)
-    assert not torch.equal(states(tmp_path / "g")["g.to_rgb.weight"], states(tmp_path / "d")["g.to_rgb.weight"])
+    assert not torch.equal(
+        states(tmp_path / "g")["g.to_rgb.weight"], states(tmp_path / "d")["g.to_rgb.weight"]
+    )
 
 
 def test_training_learns_the_mean_colours(tmp_path):
@@ -372,11 +409,14 @@ def test_training_learns_the_mean_colours(tmp_path):
     from helpers import make_report
 
     from ganlib.data.packs import pack as write
+
     images = np.zeros((32, 32, 32, 3), np.uint8)
     images[:, :16], images[:, 16:] = (250, 60, 60), (60, 60, 250)
     images += np.random.default_rng(0).integers(0, 6, images.shape, np.uint8)
     p = write(make_report(images), tmp_path / "p")
-    run = train(tiny(images=12_800, width=8, lr_g=0.001, lr_d=0.0004), p, tmp_path / "run", progress=False).path
+    run = train(
+        tiny(images=12_800, width=8, lr_g=0.001, lr_d=0.0004), p, tmp_path / "run", progress=False
+    ).path
     out = sample(load_generator(run), 64).astype(float)
     top, bottom = out[:, 4:12].mean((0, 1, 2)), out[:, 20:28].mean((0, 1, 2))
     assert top[0] > top[2] + 80 and bottom[2] > bottom[0] + 80
