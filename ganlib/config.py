@@ -6,35 +6,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from . import ranges
 from .errors import GanlibError, did_you_mean
 from .machine.device import DTYPES
 from .models.build import MODELS
 from .models.dcgan import ACTIVATIONS, NORMS, RESOLUTIONS, VALUES
-from .ranges import (
-    anything,
-    at_least,
-    from_0_to_1,
-    one_number_of,
-    one_of,
-    positive,
-    seed_range,
-    share,
-    thread_count,
-    zero_or_more,
-)
 from .training.augment import check_policy
 from .training.losses import LOSSES, PENALTIES
 from .training.optimizers import OPTIMIZERS
 from .training.schedule import steps_of
 
 
-def key(default, meaning, in_range=anything):
+def key(default, meaning, in_range=ranges.anything):
     """A field of a config: its default, what it means (with its unit), and its range."""
     return dataclasses.field(default=default, metadata={"meaning": meaning, "in_range": in_range})
 
 
-LABEL = from_0_to_1("a label between 0 and 1")
-RATE = positive("a positive learning rate")
+LABEL = ranges.from_0_to_1("a label between 0 and 1")
+RATE = ranges.positive("a positive learning rate")
 
 
 @dataclass(frozen=True)
@@ -43,61 +32,61 @@ class Recipe:
 
     preset: str = key("dcgan", "the row of PRESETS that it began with")
     # networks
-    model: str = key("dcgan", "which networks", one_of(MODELS))
-    resolution: int = key(64, "pixels, height and width", one_number_of(RESOLUTIONS))
-    z_dim: int = key(100, "numbers in z", at_least(1))
-    width: int = key(64, "channels at half the resolution (style-based: at 64x64)", at_least(1))
-    max_width: int = key(512, "channels at most; they double towards 4x4", at_least(1))
-    g_act: str = key("relu", "DCGAN: G's activation", one_of(ACTIVATIONS))
+    model: str = key("dcgan", "which networks", ranges.one_of(MODELS))
+    resolution: int = key(64, "pixels, height and width", ranges.one_number_of(RESOLUTIONS))
+    z_dim: int = key(100, "numbers in z", ranges.at_least(1))
+    width: int = key(64, "channels at half the resolution (style-based: at 64x64)", ranges.at_least(1))
+    max_width: int = key(512, "channels at most; they double towards 4x4", ranges.at_least(1))
+    g_act: str = key("relu", "DCGAN: G's activation", ranges.one_of(ACTIVATIONS))
     residual: bool = key(False, "DCGAN: residual blocks in both networks")
-    values: str = key("-1..1", "DCGAN: the range of pixel values that the networks see", one_of(VALUES))
-    d_norm: str = key("batch", "DCGAN: D's normalisation", one_of(NORMS))
-    dropout: float = key(0.0, "DCGAN: probability of dropout in D", share)
+    values: str = key("-1..1", "DCGAN: the range of pixel values in the networks", ranges.one_of(VALUES))
+    d_norm: str = key("batch", "DCGAN: D's normalisation", ranges.one_of(NORMS))
+    dropout: float = key(0.0, "DCGAN: probability of dropout in D", ranges.share)
     spectral_norm: bool = key(False, "DCGAN: D's layers have a largest singular value of 1")
-    w_dim: int = key(512, "style-based: numbers in w", at_least(1))
-    mapping_layers: int = key(8, "style-based: layers from z to w", at_least(1))
-    mixing: float = key(0.9, "style-based: probability of mixing two styles", from_0_to_1("a probability"))
+    w_dim: int = key(512, "style-based: numbers in w", ranges.at_least(1))
+    mapping_layers: int = key(8, "style-based: layers from z to w", ranges.at_least(1))
+    mixing: float = key(0.9, "style-based: how often two styles are mixed", ranges.from_0_to_1("a probability"))
     d_width: int = key(0, "style-based: D's width; 0: as G's")
     # progressive growing
     grow: str = key("", '"8:150 16:450": faded in from so many thousand images on; "": off')
-    fade_kimg: float = key(150.0, "how long a fade takes, in thousands of images", zero_or_more)
+    fade_kimg: float = key(150.0, "how long a fade takes, in thousands of images", ranges.zero_or_more)
     batches: str = key("", '"4:128 64:32": the batch at that resolution and above; "": `batch` throughout')
     rates: str = key("", '"128:1.5": factor of both learning rates at that resolution and above')
     # adversarial loss
-    loss: str = key("bce", "the pair of losses", one_of(LOSSES))
+    loss: str = key("bce", "the pair of losses", ranges.one_of(LOSSES))
     real_label: float = key(0.9, 'D\'s target for real images (the report\'s "fuzzy labels")', LABEL)
     fake_label: float = key(0.1, "D's target for generated images", LABEL)
     g_label: float = key(1.0, "the target that G wants D to give its images", LABEL)
-    label_noise: float = key(0.0, "standard deviation of normal noise on D's targets", zero_or_more)
-    penalty: str = key("none", "on D's gradient", one_of(PENALTIES))
-    penalty_weight: float = key(10.0, "factor of the penalty", zero_or_more)
+    label_noise: float = key(0.0, "standard deviation of normal noise on D's targets", ranges.zero_or_more)
+    penalty: str = key("none", "on D's gradient", ranges.one_of(PENALTIES))
+    penalty_weight: float = key(10.0, "factor of the penalty", ranges.zero_or_more)
     penalty_every: int = key(1, "the penalty is on one of so many updates, and so many times as strong",
-                             at_least(1))
+                             ranges.at_least(1))
     clip: float = key(0.0, "D's weights are kept in [-clip, clip]; 0: off",
-                      at_least(0, "a positive bound on D's weights, or 0 for no clipping"))
+                      ranges.at_least(0, "a positive bound on D's weights, or 0 for no clipping"))
     # what keeps the two in balance
-    d_steps: int = key(1, "updates of D per update of G", at_least(1))
-    d_gate: float = key(0.0, "D is not updated while its loss is below; 0: off", zero_or_more)
-    g_gate: float = key(0.0, "G is updated only while its loss is above; 0: off", zero_or_more)
-    instance_noise: float = key(0.0, "standard deviation of the noise on all that D sees", zero_or_more)
+    d_steps: int = key(1, "updates of D per update of G", ranges.at_least(1))
+    d_gate: float = key(0.0, "D is not updated while its loss is below; 0: off", ranges.zero_or_more)
+    g_gate: float = key(0.0, "G is updated only while its loss is above; 0: off", ranges.zero_or_more)
+    instance_noise: float = key(0.0, "standard deviation of noise on all that D sees", ranges.zero_or_more)
     noise_kimg: float = key(0.0, "... which falls to zero over so many thousand images; 0: it stays",
-                            zero_or_more)
+                            ranges.zero_or_more)
     augment: str = key("", 'DiffAugment of all that D sees: "color,translation,cutout"', check_policy)
     # optimisation
-    first: str = key("g", "which network is updated first in a step", one_of(("g", "d")))
-    optimizer: str = key("adam", "of both networks", one_of(OPTIMIZERS))
-    batch: int = key(64, "images", at_least(2, "at least 2 (batch norm needs more than one image)"))
+    first: str = key("g", "which network is updated first in a step", ranges.one_of(("g", "d")))
+    optimizer: str = key("adam", "of both networks", ranges.one_of(OPTIMIZERS))
+    batch: int = key(64, "images", ranges.at_least(2, "at least 2 (batch norm needs more than one image)"))
     lr_g: float = key(0.0005, "G's learning rate", RATE)
     lr_d: float = key(0.0001, "D's learning rate", RATE)
-    beta1: float = key(0.5, "of Adam", share)
-    beta2: float = key(0.999, "of Adam", share)
-    momentum: float = key(0.9, "of SGD", share)
-    weight_decay: float = key(0.0, "of both networks", zero_or_more)
-    ema_kimg: float = key(10.0, "half-life of the averaged generator, in thousands of images", zero_or_more)
-    ema_rampup: float = key(0.05, "... and never more than this share of the images seen", zero_or_more)
+    beta1: float = key(0.5, "of Adam", ranges.share)
+    beta2: float = key(0.999, "of Adam", ranges.share)
+    momentum: float = key(0.9, "of SGD", ranges.share)
+    weight_decay: float = key(0.0, "of both networks", ranges.zero_or_more)
+    ema_kimg: float = key(10.0, "half-life of the averaged G, in thousands of images", ranges.zero_or_more)
+    ema_rampup: float = key(0.05, "... and at most this share of the images seen", ranges.zero_or_more)
     # data and randomness
     flip: bool = key(True, "random horizontal flips")
-    seed: int = key(0, "of every random draw", seed_range)
+    seed: int = key(0, "of every random draw", ranges.seed_range)
     data: str = key("", "hash of the pack; train() fills it in")
 
 
@@ -105,15 +94,15 @@ class Recipe:
 class Engine:
     """How far and how a run is computed. May change when a run is resumed."""
 
-    images: int = key(0, "budget in images seen; 0: no such limit", zero_or_more)
-    minutes: float = key(0.0, "budget in minutes of training time; 0: no such limit", zero_or_more)
-    log_images: int = key(1_000, "one log record per so many images", at_least(1))
-    checkpoint_minutes: float = key(5.0, "between two states", zero_or_more)
-    frames: int = key(60, "sample grids along the budget, denser at the start", zero_or_more)
-    generators: int = key(20, "saved generators along the budget, likewise", zero_or_more)
+    images: int = key(0, "budget in images seen; 0: no such limit", ranges.zero_or_more)
+    minutes: float = key(0.0, "budget in minutes of training time; 0: no such limit", ranges.zero_or_more)
+    log_images: int = key(1_000, "one log record per so many images", ranges.at_least(1))
+    checkpoint_minutes: float = key(5.0, "between two states", ranges.zero_or_more)
+    frames: int = key(60, "sample grids along the budget, denser at the start", ranges.zero_or_more)
+    generators: int = key(20, "saved generators along the budget, likewise", ranges.zero_or_more)
     device: str = key("auto", '"auto", "cpu", "cuda", "cuda:1", "mps"')
-    precision: str = key("auto", "of the forward passes", one_of(("auto", *DTYPES)))
-    threads: str = key("auto", 'on a CPU; "auto" tries; a number for runs that must be exact', thread_count)
+    precision: str = key("auto", "of the forward passes", ranges.one_of(("auto", *DTYPES)))
+    threads: str = key("auto", 'of a CPU; "auto" tries; a number: for exact runs', ranges.thread_count)
 
 
 @dataclass(frozen=True)
@@ -222,15 +211,11 @@ def _parsed(name, value):
     check_key(name)
     kind = TYPES[name]
     try:
-        if kind is bool:
-            return value if isinstance(value, bool) else BOOLEANS[value.lower()]
-        if isinstance(value, bool):
-            raise TypeError
-        if kind is int:
-            return _whole(value)
-        if kind is float or isinstance(value, str) or name == "threads":
-            return kind(value)
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+        if kind is bool and isinstance(value, str):
+            return BOOLEANS[value.lower()]
+        if isinstance(value, bool) == (kind is bool):
+            return _whole(value) if kind is int else kind(value)
+    except (ValueError, KeyError, TypeError, OverflowError):
         pass
     raise GanlibError(f"{name}={value!r}: expected a value of type {kind.__name__}.")
 

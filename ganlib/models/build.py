@@ -1,4 +1,7 @@
-"""The networks of a config: MODELS names each kind, with the functions that build its G and its D."""
+"""The networks of a config: MODELS names each kind, with the function that builds its G and its D."""
+from collections.abc import Callable
+from functools import partial
+
 import torch
 
 from . import dcgan, projected, stylegan, stylegan_fast
@@ -14,19 +17,11 @@ def _dcgan(config):
     return G, D
 
 
-def _stylegan(config):
-    G = stylegan.StyleGANGenerator(config.resolution, _channels(config, config.width), *_latent(config))
-    return G, stylegan.StyleGANDiscriminator(config.resolution, _channels(config, _d_width(config)))
-
-
-def _stylegan_fast(config):
-    G = stylegan_fast.FastGenerator(config.resolution, _channels(config, config.width), *_latent(config))
-    return G, stylegan_fast.FastDiscriminator(config.resolution, _channels(config, _d_width(config)))
-
-
-def _stylegan_projected(config):
-    G = stylegan_fast.FastGenerator(config.resolution, _channels(config, config.width), *_latent(config))
-    return G, projected.ProjectedDiscriminator(config.resolution)
+def _style_based(generator, discriminator, config):
+    latent = config.z_dim, config.w_dim, config.mapping_layers, config.mixing
+    G = generator(config.resolution, _channels(config, config.width), *latent)
+    D = discriminator(config.resolution, _channels(config, config.d_width or config.width))
+    return G, D
 
 
 def _channels(config, width):
@@ -35,20 +30,17 @@ def _channels(config, width):
     return [min(max(1, width * 64 // 2**size), config.max_width) for size in sizes]
 
 
-def _latent(config):
-    return config.z_dim, config.w_dim, config.mapping_layers, config.mixing
-
-
-def _d_width(config):
-    return config.d_width or config.width
+def _projected(resolution, widths):
+    """The projected discriminator, whose widths are its backbone's."""
+    return projected.ProjectedDiscriminator(resolution)
 
 
 # kind: function of a config that gives G and D, with weights from torch's global generator
-MODELS = {
+MODELS: dict[str, Callable] = {
     "dcgan": _dcgan,
-    "stylegan": _stylegan,
-    "stylegan-fast": _stylegan_fast,
-    "stylegan-projected": _stylegan_projected,
+    "stylegan": partial(_style_based, stylegan.StyleGANGenerator, stylegan.StyleGANDiscriminator),
+    "stylegan-fast": partial(_style_based, stylegan_fast.FastGenerator, stylegan_fast.FastDiscriminator),
+    "stylegan-projected": partial(_style_based, stylegan_fast.FastGenerator, _projected),
 }
 
 

@@ -125,15 +125,9 @@ class _Leg:
 
     def begin(self):
         """The log's first line, and the first pictures: real ones, then the untrained generator's."""
-        self.note(
-            "start",
-            device=describe(self.step.device),
-            precision=str(self.step.dtype).removeprefix("torch."),
-            torch=torch.__version__,
-            threads=torch.get_num_threads(),
-            pack=in_words(self.pack),
-            engine=self.config.engine(),
-        )
+        precision = str(self.step.dtype).removeprefix("torch.")
+        self.note("start", device=describe(self.step.device), precision=precision, torch=torch.__version__,
+                  threads=torch.get_num_threads(), pack=in_words(self.pack), engine=self.config.engine())
         real, _ = next(batches(self.pack, 64, self.config.seed, flip=False))
         self.real = to_uint8(real).numpy()
         if self.state.images == 0:

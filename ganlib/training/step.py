@@ -43,10 +43,8 @@ class Step:
         self.D = D.to(device, memory_format=torch.channels_last).train()
         self.G_ema = copy.deepcopy(self.G).requires_grad_(False)
         self.networks = {"g": self.G, "d": self.D}
-        self.optimizers = {
-            "g": build_optimizer(config, self.G, config.lr_g),
-            "d": build_optimizer(config, self.D, config.lr_d),
-        }
+        self.optimizers = {"g": build_optimizer(config, self.G, config.lr_g),
+                           "d": build_optimizer(config, self.D, config.lr_d)}
         self.scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
         self.autocast = torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
         self.loss_d, self.loss_g = LOSSES[config.loss]
