@@ -7,7 +7,7 @@ import sys
 import warnings
 from pathlib import Path
 
-from .errors import GanlibError
+from .errors import GanlibError, memory_advice
 
 RUN = "a run folder, a generator file or a shipped generator's name (dcgan)"
 PSI = "truncation of a style-based generator: 0 is the mean face (default 1)"
@@ -25,7 +25,7 @@ def main(argv=None):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), memory_advice("Close other programs."):
             warnings.showwarning = lambda text, *_, **__: _complain(args, text)
             args.run_verb(args)
     except (GanlibError, OSError) as error:

@@ -45,7 +45,7 @@ class Recipe:
     spectral_norm: bool = key(False, "DCGAN: D's layers have a largest singular value of 1")
     w_dim: int = key(512, "style-based: numbers in w", ranges.at_least(1))
     mapping_layers: int = key(8, "style-based: layers from z to w", ranges.at_least(1))
-    mixing: float = key(0.9, "style-based: how often two styles are mixed", ranges.from_0_to_1("a probability"))
+    mixing: float = key(0.9, "style-based: how often two styles mix", ranges.from_0_to_1("a probability"))
     d_width: int = key(0, "style-based: D's width; 0: as G's")
     # progressive growing
     grow: str = key("", '"8:150 16:450": faded in from so many thousand images on; "": off')

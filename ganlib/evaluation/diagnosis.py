@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from ..colors import GREEN, GREY, ORANGE, RED
 from ..training.logs import logs_of, values_of
 
-GRAVE, DOUBTFUL, FINE, UNKNOWN = "#D55E00", "#E69F00", "#009E73", "#6b6b6b"
 READ = ("loss_g", "loss_d", "estimate", "accuracy", "diversity", "skipped_g", "skipped_d")
 EARLY = 10_000  # images seen, up to which little can be told
 LATE = 100_000  # images seen, after which samples should no longer be alike
@@ -21,7 +21,7 @@ class Finding:
     state: str
     shows: str
     advice: str
-    color: str = GRAVE
+    color: str = RED
 
 
 @dataclass(frozen=True)
@@ -133,12 +133,12 @@ def _other_finding(now):
         return Finding("the generator has won: D has no opinion",
                        f"D tells {now.accuracy:.0%} of pairs apart; guessing gives 50%.",
                        "a higher lr_d or a lower lr_g; d_steps=2; a wider D; early on, or while samples get "
-                       "better: wait", DOUBTFUL)
+                       "better: wait", ORANGE)
     if now.images >= EARLY and now.diversity < 0.35:
         return Finding("samples are all alike so far",
                        f"The fixed samples are {now.diversity:.0%} as varied as the data.",
                        "wait: a DCGAN's first faces take some 60,000 images; after 100,000 a lower lr_g, or "
-                       "another loss", DOUBTFUL)
+                       "another loss", ORANGE)
     if now.images < EARLY:
-        return Finding("too early to tell", f"Only {now.images:,} images were seen.", "train on", UNKNOWN)
-    return Finding("healthy", "None of the known signs of trouble.", "train on", FINE)
+        return Finding("too early to tell", f"Only {now.images:,} images were seen.", "train on", GREY)
+    return Finding("healthy", "None of the known signs of trouble.", "train on", GREEN)

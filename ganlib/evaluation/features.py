@@ -1,13 +1,10 @@
 """Images to features, the numbers by which a network describes a picture, and features to a Gaussian."""
 import functools
-import hashlib
 import io
 import json
-import os
 import zipfile
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,11 +16,10 @@ from ..config import changed_keys
 from ..errors import GanlibError, memory_advice
 from ..files import data_dir, write_atomic
 from ..machine.threads import ThreadChooser
-from ..models.backbone import LITE0_SHA256, lite0
+from ..pretrained.inception import INCEPTION_SHA256, inception
+from ..pretrained.lite0 import LITE0_SHA256, lite0
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-INCEPTION = ("https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
-             "pt_inception-2015-12-05-6726825d.pth")
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,7 @@ class FeatureKind:
 FEATURES = {
     "lite": FeatureKind("FD-lite", "EfficientNet-Lite0, 1280 features, bicubic to 128x128", LITE0_SHA256),
     "inception": FeatureKind("FID", "Inception-v3 as in pytorch-fid, 2048 features, bilinear to 299x299",
-                             "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"),
+                             INCEPTION_SHA256),
 }
 
 
@@ -47,7 +43,7 @@ def feature_network(kind, device):
     """The function from images (B, 3, H, W) in [0, 1] to features (B, D)."""
     if kind not in FEATURES:
         raise GanlibError(f"There are no features {kind!r}: expected {' or '.join(FEATURES)}.")
-    net, describe = (_lite(), _describe_lite) if kind == "lite" else (_inception(), _describe_inception)
+    net, describe = (_lite(), _describe_lite) if kind == "lite" else (inception(), _describe_inception)
     return functools.partial(describe, net.eval().to(device, memory_format=torch.channels_last))
 
 
@@ -68,44 +64,8 @@ def _describe_lite(net, x):
     return net.extract_features((x * 255 - 127) / 128).mean((2, 3))  # (B, 1280, 4, 4) -> (B, 1280)
 
 
-def _inception():
-    """pytorch-fid's network: torchvision's, with other blocks. pytorch-fid itself would download weights."""
-    from pytorch_fid.inception import FIDInceptionA, FIDInceptionC, FIDInceptionE_1, FIDInceptionE_2
-    from torchvision.models import inception_v3
-
-    net = inception_v3(weights=None, num_classes=1008, aux_logits=False, init_weights=False)
-    for name, channels, pooled in (("Mixed_5b", 192, 32), ("Mixed_5c", 256, 64), ("Mixed_5d", 288, 64)):
-        setattr(net, name, FIDInceptionA(channels, pool_features=pooled))
-    for name, channels in (("Mixed_6b", 128), ("Mixed_6c", 160), ("Mixed_6d", 160), ("Mixed_6e", 192)):
-        setattr(net, name, FIDInceptionC(768, channels_7x7=channels))
-    net.Mixed_7b = FIDInceptionE_1(1280)
-    net.Mixed_7c = FIDInceptionE_2(2048)
-    net.load_state_dict(_inception_weights())
-    net.fc = nn.Identity()  # the features are what it would classify by
-    return net
-
-
 def _describe_inception(net, x):
     return net(2 * interpolate(x, (299, 299), mode="bilinear") - 1)
-
-
-def _inception_weights():
-    """The weights at $GANLIB_INCEPTION, or where pytorch-fid has them: downloaded if missing, and checked."""
-    cached = Path(torch.hub.get_dir(), "checkpoints", INCEPTION.rsplit("/", 1)[1])
-    path = Path(os.environ.get("GANLIB_INCEPTION", cached))
-    sha256 = FEATURES["inception"].sha256
-    try:
-        if not path.is_file():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(INCEPTION, str(path), sha256)
-    except (OSError, RuntimeError) as error:
-        raise GanlibError(f"FID needs Inception's weights (96 MB), and the download failed ({error}).\n"
-                          f"Get {INCEPTION} elsewhere and put it at {path}, or use the "
-                          "features 'lite'.") from error
-    if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
-        raise GanlibError(f"{path} does not have the SHA-256 of the weights for 'inception': "
-                          "delete it and get it anew.")
-    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def features(images, kind="lite", device=DEVICE, batch=None, progress=True):

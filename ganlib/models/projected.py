@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from .backbone import block_outputs, lite0
+from ..pretrained.lite0 import block_outputs, lite0
 from .layers import in_fp32, sharp2x
 
 TAPS = {2: 24, 4: 40, 10: 112, 15: 320}  # blocks of Lite0 after which features are taken: their channels

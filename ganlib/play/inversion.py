@@ -8,9 +8,9 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from ..errors import GanlibError
-from ..models.backbone import lite0, scales
 from ..models.sampling import latents, layers_of, styles
 from ..models.store import network
+from ..pretrained.lite0 import lite0, scales
 
 HIGHEST_RATE = 0.1  # of learning
 WEIGHT_OF_COLOURS = 4.0  # of the loss on 32x32 averages, beside that on features

@@ -19,7 +19,7 @@ from ..models.store import not_finite
 from ..seeding import mixed, seeded
 from .agenda import Agenda, State
 from .meter import Meter, not_finite_keys
-from .runs import RunFolder, in_words
+from .runs import RunFolder
 from .schedule import moment
 from .step import Step
 
@@ -127,7 +127,7 @@ class _Leg:
         """The log's first line, and the first pictures: real ones, then the untrained generator's."""
         precision = str(self.step.dtype).removeprefix("torch.")
         self.note("start", device=describe(self.step.device), precision=precision, torch=torch.__version__,
-                  threads=torch.get_num_threads(), pack=in_words(self.pack), engine=self.config.engine())
+                  threads=torch.get_num_threads(), pack=self.pack.in_words, engine=self.config.engine())
         real, _ = next(batches(self.pack, 64, self.config.seed, flip=False))
         self.real = to_uint8(real).numpy()
         if self.state.images == 0:

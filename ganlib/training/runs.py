@@ -112,7 +112,7 @@ class RunFolder:
             return
         lines = [f"{k}: {a!r} there, {b!r} now" for k, (a, b) in changed.items() if k != "data"]
         if "data" in changed:
-            lines.append(f"data: other pictures, {self._pack_in_words(there)} there, {in_words(pack)} now")
+            lines.append(f"data: other pictures, {self._pack_in_words(there)} there, {pack.in_words} now")
         raise GanlibError(f"The folder {self.path} holds a run of another recipe ({'; '.join(lines)}). Name "
                           "another folder, delete that one, or use the recipe it was begun with.")
 
@@ -200,11 +200,6 @@ class RunFolder:
             return int(read_metadata(find_generator(self.path).read_bytes())["images"])
         except (GanlibError, OSError, ValueError, KeyError):
             return None
-
-
-def in_words(pack):
-    """A pack as errors and the log name it."""
-    return getattr(pack, "in_words", None) or str(pack.path.name)
 
 
 def _record(line):

@@ -11,11 +11,11 @@ import matplotlib.figure
 import numpy as np
 from matplotlib.lines import Line2D
 
+from ..colors import BLUE, COLORS, GREEN, GREY, INK, PURPLE, RED
 from ..errors import GanlibError
 from ..files import check_replaceable, write_atomic
 from ..images import encoded
 from ..training.logs import logs_of, values_of
-from .pictures import BLUE, COLORS, GREEN, GREY, INK, PURPLE, RED
 
 FAINT = "#e4e4e4"
 Dashes = Literal["-", "--", ":"]

@@ -10,12 +10,12 @@ from IPython.display import display
 from PIL import Image
 from tqdm import tqdm
 
+from ..colors import INK
 from ..images import encoded
 from ..training.logs import logs_of
 from ..training.runs import folder_of, sample_files
 from .curves import LOSS, Figure, draw_plot, opinion_plot
 from .movies import seen_text
-from .pictures import INK
 
 SLOWEST = 30  # seconds between two pictures, however long a run is
 WIDTH, HEIGHT = 1000, 570  # pixels of the panel

@@ -1,20 +1,13 @@
-"""Sheets of pictures under titles, and the colours and the font that all pictures and figures use.
+"""Sheets of pictures under titles, and the font of the titles.
 
 Pictures are PIL images: they show inline as the last line of a cell, and go to a file with `.save(...)`.
 """
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ..colors import INK
 from ..images import grid
 
-# Colour-blind safe: Okabe & Ito (2008), without the yellow and with a darker purple for white paper
-BLUE = "#0072B2"
-RED = "#D55E00"
-GREEN = "#009E73"
-PURPLE = "#A8518A"
-COLORS = (BLUE, RED, GREEN, PURPLE, "#E69F00", "#56B4E9")
-INK = "#222222"
-GREY = "#6b6b6b"
 FONT = ImageFont.load_default(18)
 
 STRIP = 30  # pixels, the height of a title

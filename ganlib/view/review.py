@@ -7,10 +7,10 @@ import ipywidgets as widgets
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ..colors import GREY, INK
 from ..data.packs import read_review, write_review
 from ..errors import GanlibError
 from ..images import encoded, grid
-from .pictures import GREY, INK
 
 SIDE = 104  # pixels, of a dropped picture on its card
 SMALL_FONT = ImageFont.load_default(12)

@@ -6,10 +6,11 @@ import pytest
 from helpers import make_pack, make_report, tiny
 from run_folders import START, full_records, records, write_log
 
+from ganlib.colors import GREEN, ORANGE, RED
 from ganlib.data.packs import pack
 from ganlib.data.synthetic import face
 from ganlib.errors import GanlibError
-from ganlib.evaluation.diagnosis import DOUBTFUL, FINE, GRAVE, diagnosis
+from ganlib.evaluation.diagnosis import diagnosis
 from ganlib.models.dcgan import DCGANGenerator
 from ganlib.presets import preset
 from ganlib.training.loop import train
@@ -35,7 +36,7 @@ def test_diagnosis_of_a_log(tmp_path, state):
     found = diagnosis(write_log(tmp_path / "one", log, row=row))
     assert found.state == state and len(found.findings) == 1
     assert str(found).startswith(f"one: {state}. ") and "\n  Try: " in str(found) and "nan" not in str(found)
-    color = {"healthy": FINE, "the generator has won: D has no opinion": DOUBTFUL}.get(state, GRAVE)
+    color = {"healthy": GREEN, "the generator has won: D has no opinion": ORANGE}.get(state, RED)
     assert found._repr_html_().startswith(f'<div style="border-left: 8px solid {color}')
     # the same at the start of a run that mends is nothing to warn of
     log = full_records(80, diversity=0.8)

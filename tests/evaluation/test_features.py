@@ -89,7 +89,8 @@ def weights(tmp_path_factory):
 @pytest.fixture
 def known(weights, monkeypatch):
     """As if that file were the real one."""
-    change_kind(monkeypatch, "inception", sha256=hashlib.sha256(weights.read_bytes()).hexdigest())
+    sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
+    monkeypatch.setattr("ganlib.pretrained.inception.INCEPTION_SHA256", sha256)
     feature_network.cache_clear()
     yield weights
     feature_network.cache_clear()
@@ -135,7 +136,7 @@ def server(monkeypatch, tmp_path):
     stand_in = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     stand_in.asked = 0
     url = f"http://127.0.0.1:{stand_in.server_port}/pt_inception.pth"
-    monkeypatch.setattr("ganlib.evaluation.features.INCEPTION", url)
+    monkeypatch.setattr("ganlib.pretrained.inception.INCEPTION", url)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(torch.hub, "_hub_dir", None)
     monkeypatch.delenv("GANLIB_INCEPTION", raising=False)
@@ -166,7 +167,7 @@ def test_a_wrong_or_failed_download_is_one_clear_error(known, server, tmp_path, 
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/x.pth"
-        monkeypatch.setattr("ganlib.evaluation.features.INCEPTION", url)
+        monkeypatch.setattr("ganlib.pretrained.inception.INCEPTION", url)
         with pytest.raises(GanlibError, match="refused.*\n.*or use the features 'lite'"):
             features(drawn[:2], "inception", progress=False)
     (tmp_path / "mine.pth").write_bytes(b"something else")

@@ -6,10 +6,10 @@ import pytest
 from PIL import Image
 from run_folders import START, full_records, records, write_log
 
+from ganlib.colors import BLUE, RED
 from ganlib.errors import GanlibError
 from ganlib.training.runs import read_log
 from ganlib.view.curves import curves, indicators, label_counts, smooth
-from ganlib.view.pictures import BLUE, RED
 
 
 def test_smooth_by_hand():

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image, ImageColor
 from run_folders import SHADES, START, records, write_log, write_samples
 
+from ganlib.colors import BLUE, GREEN, PURPLE, RED
 from ganlib.presets import preset
 from ganlib.view.curves import Figure
 from ganlib.view.live import LivePanel, _where
-from ganlib.view.pictures import BLUE, GREEN, PURPLE, RED
 
 
 class Notebook:

@@ -12,11 +12,11 @@ from pathlib import Path
 import ipywidgets as widgets
 from PIL import Image
 
+from ...colors import GREY, INK, RED
 from ...errors import GanlibError
 from ...files import data_dir, kept_dir
 from ...images import encoded
 from ...models.store import LoadedGenerator, load_generator, need_loaded, shipped
-from ...view.pictures import GREY, INK, RED
 
 NAME_WIDTH = "120px"  # of a control's name: all are alike, so that the controls stand in line
 CONTROL_WIDTH = "300px"

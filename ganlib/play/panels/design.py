@@ -7,10 +7,11 @@ import ipywidgets as widgets
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
+from ...colors import GREY, INK
 from ...files import write_atomic
 from ...images import encoded
 from ...models.sampling import generate
-from ...view.pictures import FONT, GREY, INK
+from ...view.pictures import FONT
 from ..characters import EYE_COLOURS, HAIR_COLOURS, OFFERED, STAY, character, neighbours, origin
 from ..directions import directions, face_colours
 from ..latent_files import identity, save_latents

@@ -5,12 +5,12 @@ from pathlib import Path
 import ipywidgets as widgets
 import numpy as np
 
+from ...colors import GREY, INK
 from ...data.decoding import decode
 from ...data.synthetic import face
 from ...errors import GanlibError
 from ...files import write_atomic
 from ...models.sampling import generate
-from ...view.pictures import GREY, INK
 from ..inversion import invert
 from .base import picture, press, put, title
 from .directions import DirectionsPanel

@@ -3,9 +3,9 @@ import functools
 
 import ipywidgets as widgets
 
+from ...colors import BLUE, RED
 from ...images import encoded
 from ...models.sampling import generate, layer_groups, seed_latents, styles
-from ...view.pictures import BLUE, RED
 from ..styles import mixing_sheet, swap
 from .base import Panel, clickable, column, picture, press, put, row, slider, title
 

@@ -5,11 +5,11 @@ import ipywidgets as widgets
 import numpy as np
 import torch
 
+from ...colors import INK
 from ...errors import GanlibError
 from ...images import grid
 from ...models.sampling import generate, seed_latents, styles
 from ...view.movies import movie
-from ...view.pictures import INK
 from ..styles import walk
 from .base import Panel, column, field, picture, press, put, row, slider, title
 
