@@ -1,6 +1,7 @@
 """Where data, runs and exports go, and how they are written: whole or not at all."""
 import contextlib
 import errno
+import json
 import os
 import shutil
 from pathlib import Path
@@ -69,34 +70,63 @@ def write_atomic(path, data, durable=True):
 # How files of the kinds that ganlib exports are told: (where, which bytes)
 SIGNATURES = {
     ".png": (0, b"\x89PNG"),
+    ".jpg": (0, b"\xff\xd8\xff"),
+    ".jpeg": (0, b"\xff\xd8\xff"),
     ".gif": (0, b"GIF8"),
     ".webp": (8, b"WEBP"),
     ".mp4": (4, b"ftyp"),
+    ".svg": (0, b"<?xml"),
+    ".pdf": (0, b"%PDF"),
     ".npy": (0, b"\x93NUMPY"),
-    ".json": (0, b"{"),
 }
 
 
-def check_replaceable(path):
-    """Raise GanlibError where an export to `path` would replace something else than an older export.
+def check_replaceable(path, objection=None):
+    """Raise GanlibError where a file that is there already must not make room for an export.
 
-    To be asked before any work. A file of the kind that its name says may be replaced.
+    To be asked before any work. An empty file may be replaced, and so may a file that is what its name says
+    and that ganlib could have written: a picture, a movie, a figure, an array, a table as JSON. Whose picture
+    it is is not asked: who types the name of one allows that it is replaced.
+
+    objection: function of the path of a file that is there, for another kind of export. It gives what speaks
+    against replacing that file, as in "it is a letter", or "".
     """
     path = Path(path)
     if not path.exists():
         return
     if not path.is_file():
         raise GanlibError(f"{path} is there already, and it is no file: choose another name.")
-    start, signature = SIGNATURES.get(path.suffix.lower(), (0, b""))
     try:
-        with open(path, "rb") as file:
-            begins = file.read(start + len(signature))
+        if path.stat().st_size == 0:
+            return
+        found = (objection or _objection)(path)
     except OSError as error:
         raise GanlibError(f"{path} is there already and cannot be read ({error.strerror}): "
                           "choose another name.") from error
-    if begins[start:] != signature:
-        raise GanlibError(f"{path} is there already, and in spite of its name it is no {path.suffix[1:]} "
-                          "file: choose another name, or remove it.")
+    if found:
+        raise GanlibError(f"{path} is there already, and {found}: choose another name, or remove it.")
+
+
+def _objection(path):
+    """Why a file is none that ganlib exports under such a name; "" where it is one. Raises OSError."""
+    suffix = path.suffix.lower()
+    if suffix == ".json":
+        return "" if _is_table(path) else "it is no table of `ganlib evaluate`"
+    if suffix not in SIGNATURES:
+        return f"ganlib writes no {suffix} files" if suffix else "its name does not say what it is"
+    start, signature = SIGNATURES[suffix]
+    with open(path, "rb") as file:
+        begins = file.read(start + len(signature))
+    return "" if begins[start:] == signature else f"in spite of its name it is no {suffix[1:]} file"
+
+
+def _is_table(path):
+    """Whether a file holds a table as `ganlib evaluate` writes it. Raises OSError."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and {"about", "rows"} <= content.keys()
 
 
 def append_text(path, text):

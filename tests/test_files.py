@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 from ganlib.errors import GanlibError
-from ganlib.files import copy_folder, data_dir, mend_folder, replaced_folder, write_atomic
+from ganlib.files import (
+    SIGNATURES,
+    check_replaceable,
+    copy_folder,
+    data_dir,
+    mend_folder,
+    replaced_folder,
+    write_atomic,
+)
 
 
 def test_bytes_come_whole_or_in_pieces(tmp_path):
@@ -113,3 +121,54 @@ def test_data_dir_is_the_variable_then_the_repository_then_here(tmp_path, monkey
     package.mkdir(parents=True)
     (package.parent / "pyproject.toml").touch()
     assert data_dir() == tmp_path / "checkout" / "data"
+
+
+# -- what an export may replace
+
+
+@pytest.mark.parametrize("name", ["thesis.tex", "notes", "a.txt", "x.npz", "generator.safetensors"])
+def test_files_that_ganlib_does_not_export_are_never_replaced(tmp_path, name):
+    (tmp_path / name).write_bytes(b"what someone wrote")
+    with pytest.raises(GanlibError, match=f"{name} is there already, and .*: choose another name"):
+        check_replaceable(tmp_path / name)
+
+
+@pytest.mark.parametrize("content", [
+    b'{"recipe": {}, "engine": {}}',  # the config of a run
+    b'{"rows": []}',
+    b'["about", "rows"]',
+    b'{"about": {}, "rows": [',
+    b"\xff\xfe",
+    b"[" * 100_000,
+])
+def test_json_that_is_no_table_is_never_replaced(tmp_path, content):
+    (tmp_path / "x.json").write_bytes(content)
+    with pytest.raises(GanlibError, match="it is no table of `ganlib evaluate`"):
+        check_replaceable(tmp_path / "x.json")
+
+
+def test_tables_and_files_of_the_right_kind_may_be_replaced(tmp_path):
+    (tmp_path / "x.json").write_text('{"about": {}, "rows": []}')
+    check_replaceable(tmp_path / "x.json")
+    for suffix, (start, signature) in SIGNATURES.items():
+        for name in (f"x{suffix}", f"X{suffix.upper()}"):
+            (tmp_path / name).write_bytes(bytes(start) + signature + b"...")
+            check_replaceable(tmp_path / name)
+        (tmp_path / f"x{suffix}").write_bytes(b"what someone wrote")
+        with pytest.raises(GanlibError, match=f"in spite of its name it is no {suffix[1:]} file"):
+            check_replaceable(tmp_path / f"x{suffix}")
+
+
+@pytest.mark.parametrize("name", ["x.png", "x.json", "x.tex", "x"])
+def test_an_empty_file_may_be_replaced(tmp_path, name):
+    check_replaceable(tmp_path / name)  # nothing is there
+    (tmp_path / name).touch()  # as mktemp makes one
+    check_replaceable(tmp_path / name)
+    check_replaceable(tmp_path / name, lambda path: "it is a letter")
+
+
+def test_what_else_speaks_against_replacing_a_file(tmp_path):
+    (tmp_path / "x.png").write_bytes(b"Dear Anna")
+    check_replaceable(tmp_path / "x.png", lambda path: "")
+    with pytest.raises(GanlibError, match="x.png is there already, and it is a letter: choose another name"):
+        check_replaceable(tmp_path / "x.png", lambda path: "it is a letter")

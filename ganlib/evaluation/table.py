@@ -9,7 +9,7 @@ from tqdm.auto import tqdm
 from ..data.detector import detector_trouble
 from ..data.packs import Pack, load_pack
 from ..errors import GanlibError, memory_advice
-from ..files import write_atomic
+from ..files import check_replaceable, write_atomic
 from .candidates import open_candidate
 from .distances import LEAST, NEIGHBOURS, face_numbers, frechet, frechet_infinity, kid, prdc, random_rows
 from .features import DEVICE, FEATURES, features, gaussian, real_statistics
@@ -66,7 +66,8 @@ class Table:
     _repr_markdown_ = __str__
 
     def save(self, path):
-        """Write {"about": ..., "rows": ...} as JSON."""
+        """Write {"about": ..., "rows": ...} as JSON; raises GanlibError where another file is there."""
+        check_replaceable(path)
         found = {"about": self.about, "rows": [row.to_dict() for row in self.rows]}
         write_atomic(path, (json.dumps(found, indent=1) + "\n").encode())
 

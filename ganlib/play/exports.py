@@ -1,4 +1,8 @@
-"""Samples, mixing sheets and walks as files. Nothing that is something else is ever overwritten."""
+"""Samples, mixing sheets and walks as files.
+
+A file is replaced only where it is of the kind that its name says (`files.check_replaceable`). A folder is
+added to only where it holds nothing but samples of the same generator and psi.
+"""
 import io
 from pathlib import Path
 
@@ -27,19 +31,19 @@ def export_samples(generator, out, n=64, seed=0, psi=1.0):
     need_loaded(generator)
     if n < 1:
         raise GanlibError(f"n={n}: expected at least one sample.")
-    if out.suffix != ".npy" and (out.is_file() or out.suffix and not out.is_dir()):
+    as_array = out.suffix == ".npy"
+    may_be_folder = out.is_dir() or not out.suffix and not out.is_file()
+    if not as_array and not may_be_folder:
         raise GanlibError(f"OUT={out}: expected a name ending in .npy, or a folder for PNGs.")
+    export = _export_array if as_array else _export_pictures
     with memory_advice("Close other programs, or take a smaller generator."):
-        if out.suffix == ".npy":
-            _export_array(generator, out, n, seed, psi)
-        else:
-            _export_pictures(generator, out, n, seed, psi)
+        export(generator, out, n, seed, psi)
 
 
 def _export_array(generator, out, n, seed, psi):
     check_replaceable(out)
     side = generator.G.resolution
-    shape = n, side, side, 3
+    shape = (n, side, side, 3)
     if out.parent.is_dir():
         need_space(out.parent, np.prod(shape, dtype=float), "lower --n, or choose another disk.")
 
@@ -102,7 +106,9 @@ def _parts(generator, n, seed, psi):
 
 def _check_folder(folder, origin):
     """Raise GanlibError if a folder has anything but pictures of this origin; hidden files do not count."""
-    for path in sorted(folder.iterdir()) if folder.exists() else []:
+    if not folder.exists():
+        return
+    for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             continue
         found = _origin_of(path)

@@ -1,13 +1,12 @@
 """Latent files: faces kept as their latents, with the model that they belong to and their settings."""
 import hashlib
 import json
-from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import save
 
 from ..errors import GanlibError
-from ..files import write_atomic
+from ..files import check_replaceable, write_atomic
 from ..models.store import need_loaded, read_safetensors
 
 LATENTS_FORMAT = "1"
@@ -29,23 +28,23 @@ def save_latents(path, generator, z, **settings):
 
     Raises GanlibError where the path holds anything else than a latent file.
     """
-    _check_replaceable(path)
+    check_replaceable(path, _objection_to_latents)
     metadata = {"format": LATENTS_FORMAT, "kind": LATENTS_KIND, "model": identity(generator),
                 "settings": json.dumps(settings)}
     write_atomic(path, save({"latents": z.detach().cpu().contiguous()}, metadata))
 
 
-def _check_replaceable(path):
-    """Raise GanlibError where latents would replace something else, such as the generator itself."""
-    if not Path(path).exists():
-        return
+def _objection_to_latents(path):
+    """What a file is in words, where latents must not take its place, such as a generator; else "".
+
+    Raises OSError.
+    """
     try:
         _, about = read_safetensors(path)
         kind = about["kind"]
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError):
-        kind = "another kind of file"
-    if kind != LATENTS_KIND:
-        raise GanlibError(f"{path} is there already, and it is a {kind}: choose another name.")
+    except (ValueError, KeyError, TypeError, SafetensorError):
+        return "it is another kind of file"
+    return "" if kind == LATENTS_KIND else f"it is a {kind}"
 
 
 def load_latents(path, generator):

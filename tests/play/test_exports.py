@@ -88,7 +88,7 @@ def test_an_export_replaces_an_export_and_nothing_else(generator_files, tmp_path
 def test_movies_figures_and_tables_leave_other_files_alone(tmp_path, name):
     out = tmp_path / name
     out.write_bytes(b"what someone wrote")
-    with pytest.raises(GanlibError, match=f"in spite of its name it is no {out.suffix[1:]} file"):
+    with pytest.raises(GanlibError, match="x.[a-z0-9]* is there already, and .*it is no"):
         check_replaceable(out)
     if out.suffix in (".gif", ".mp4", ".webp"):
         with pytest.raises(GanlibError, match="it is no"):

@@ -42,9 +42,10 @@ def test_latents_replace_latents_and_nothing_else(styled, tmp_path):
     with pytest.raises(GanlibError, match="it is a ganlib generator: choose another name"):
         save_latents(path, styled, latents(1, 16))
     (tmp_path / "notes").write_text("notes")
-    with pytest.raises(GanlibError, match="another kind of file"):
+    with pytest.raises(GanlibError, match="it is another kind of file: choose another name"):
         save_latents(tmp_path / "notes", styled, latents(1, 16))
     assert path.read_bytes() == before and (tmp_path / "notes").read_text() == "notes"
+    (tmp_path / "face.safetensors").touch()  # an empty one, as mktemp makes it
     for seed in 1, 2:
         save_latents(tmp_path / "face.safetensors", styled, latents(1, 16, seed))
     assert torch.equal(load_latents(tmp_path / "face.safetensors", styled)[0], latents(1, 16, 2))
