@@ -2,6 +2,7 @@
 import contextlib
 import difflib
 import errno
+import re
 
 # Other names that people know these losses by
 ALSO_CALLED = {
@@ -11,9 +12,13 @@ ALSO_CALLED = {
     "least squares": "mse",
     "wgan": "wasserstein",
 }
-# How torch, oneDNN and C++ say that there is no memory left, each in a RuntimeError
-NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory",
-             "bad_alloc", "could not create a memory", "could not create a primitive")
+# How torch, oneDNN and C++ say that there is no memory left, each in a RuntimeError. Where oneDNN "could not
+# create a primitive descriptor", it cannot do that operation at all: that is another matter
+NO_MEMORY = re.compile(
+    "out of memory|can't allocate memory|cannot allocate memory|not enough memory|bad_alloc"
+    "|could not create a memory|could not create a primitive(?! descriptor)",
+    re.IGNORECASE,
+)
 
 
 class GanlibError(Exception):
@@ -55,4 +60,4 @@ def memory_advice(advice):
 def _is_out_of_memory(error):
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in NO_MEMORY)
+    return isinstance(error, MemoryError) or bool(NO_MEMORY.search(str(error)))
