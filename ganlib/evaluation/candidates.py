@@ -1,4 +1,5 @@
 """What is scored: a generator, or pictures that are there already."""
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -8,7 +9,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from ..data.decoding import read_picture, readable
-from ..data.folders import image_files
+from ..data.folders import look_through, not_taken
 from ..errors import GanlibError
 from ..models.sampling import sample_parts
 from ..models.store import LoadedGenerator, load_generator, network
@@ -92,9 +93,12 @@ def _read_npy(path):
 def _read_folder(folder, size, most, progress):
     """The pictures of a folder, uint8 (N, size, size, 3), at most so many.
 
-    All are opened: one that is damaged, or of another size, is found wherever it stands.
+    All are opened: one that is damaged, or of another size, is found wherever it stands. Warns of files that
+    are no pictures.
     """
-    files = image_files(folder)
+    files, passed_over = look_through(folder)
+    if passed_over:
+        warnings.warn(f"{readable(str(folder))}: {not_taken(passed_over)}", stacklevel=4)
     images = np.empty((min(most, len(files)), size, size, 3), np.uint8)
     for i, file in enumerate(tqdm(files, "reading", unit="img", disable=not progress, leave=False)):
         picture = read_picture(folder / file)

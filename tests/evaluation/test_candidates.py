@@ -121,6 +121,16 @@ def test_a_picture_of_another_size_is_named(folder):
         opened(folder)
 
 
+def test_files_of_a_folder_that_are_no_pictures_are_told(folder, recwarn):
+    opened(folder)
+    assert not recwarn
+    (folder / "notes.txt").write_text("no picture")
+    (folder / "more.zip").write_bytes(b"PK")
+    with pytest.warns(UserWarning, match=r"folder: Not taken: .*more.zip.*notes.txt") as found:
+        assert (drawn_by(opened(folder)) == random_images(20, 32)).all()
+    assert len(found) == 1 and "\n" not in str(found[0].message)
+
+
 def test_a_folder_without_pictures_is_one_clear_error(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(GanlibError, match="empty holds no image files"):
