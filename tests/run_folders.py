@@ -7,6 +7,12 @@ from ganlib.images import grid
 from ganlib.presets import preset
 
 START = {"event": "start", "images": 0, "train_seconds": 0.0}
+# What a training may tell of beside its starts
+OTHER_EVENTS = [
+    START | {"event": "threads", "images": 3000, "threads": 2, "images_per_second": {"1": 100.0, "2": 170.0}},
+    START | {"event": "slept", "images": 3000, "seconds": 4000.0},
+    START | {"event": "warning", "images": 3000, "text": "a step was skipped"},
+]
 SHADES = [(200, 30, 30), (30, 160, 30), (30, 30, 200), (170, 160, 20)]
 
 

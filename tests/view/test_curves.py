@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
-from run_folders import START, full_records, records, write_log
+from run_folders import OTHER_EVENTS, START, full_records, records, write_log
 
 from ganlib.colors import BLUE, RED
 from ganlib.errors import GanlibError
@@ -39,6 +39,20 @@ def test_curves_show_the_log(tmp_path):
     assert [t.get_text() for t in loss.get_legend().get_texts()] == ["generator", "discriminator"]
     assert Image.open(tmp_path / "curves.png").size == (1000, 380)
     assert [p.name for p in tmp_path.iterdir() if p.is_file()] == ["curves.png"]
+
+
+def test_only_resumes_are_marked(tmp_path):
+    """Whatever else a log tells of a training, its curves are those of the records."""
+    plain = write_log(tmp_path / "plain", records(9))
+    rich = write_log(tmp_path / "rich", [START, *records(9)[:3], *OTHER_EVENTS, *records(9)[3:]])
+    for draw in (curves, indicators):
+        for ax, expected in zip(draw(rich).axes, draw(plain).axes, strict=True):
+            shown = [line.get_xydata().tolist() for line in ax.lines]
+            assert shown == [line.get_xydata().tolist() for line in expected.lines]
+            assert ax.get_ylim() == expected.get_ylim()
+    resumed = write_log(tmp_path / "rich", [START, *records(3), START | {"images": 3000}, *OTHER_EVENTS])
+    marks = [line for line in curves(resumed).axes[0].lines if list(line.get_xdata()) == [3, 3]]
+    assert len(marks) == 1
 
 
 def test_curves_of_several_runs_are_named(tmp_path):

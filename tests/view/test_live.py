@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image, ImageColor
-from run_folders import SHADES, START, records, write_log, write_samples
+from run_folders import OTHER_EVENTS, SHADES, START, records, write_log, write_samples
 
 from ganlib.colors import BLUE, GREEN, PURPLE, RED
 from ganlib.presets import preset
@@ -64,7 +64,7 @@ def test_the_last_state_is_drawn_and_another_cell_has_its_own_panel(tmp_path, mo
 
 def test_live_panel_shows_curves_and_the_newest_grid(tmp_path, monkeypatch):
     notebook = Notebook(monkeypatch)
-    run = write_samples(write_log(tmp_path, [START, *records(40)]), 3)
+    run = write_samples(write_log(tmp_path, [START, *records(40), *OTHER_EVENTS]), 3)
     LivePanel(run)(records(40)[-1])
     shown = notebook.panels[0]
     assert (shown.width, shown.height) == (1000, 570) and shown.data[:4] == b"\x89PNG"

@@ -7,7 +7,7 @@ import imageio.v2 as imageio
 import numpy as np
 import pytest
 from PIL import Image
-from run_folders import SHADES, records, write_log, write_samples
+from run_folders import OTHER_EVENTS, SHADES, records, write_log, write_samples
 
 from ganlib.data.synthetic import face
 from ganlib.errors import GanlibError
@@ -38,7 +38,7 @@ def most(frame):
 
 
 def test_gif_frames_order_labels_and_durations(tmp_path):
-    run = write_samples(tmp_path / "run", 12)
+    run = write_samples(write_log(tmp_path / "run", [*records(12), *OTHER_EVENTS]), 12)
     assert gif(run, tmp_path / "x.gif", seconds=9.0) == tmp_path / "x.gif"
     found = frames(tmp_path / "x.gif")
     assert len(found) == 13
