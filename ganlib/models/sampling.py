@@ -24,16 +24,20 @@ def latents(n, z_dim, seed=0, start=0):
     """z ~ N(0, 1) (n, z_dim): numbers start to start + n of a seed (number i depends on (seed, i) only)."""
     if n < 1:
         raise GanlibError(f"n={n}: expected at least one sample.")
-    blocks = range(start // BLOCK, -(-(start + n) // BLOCK))
-    z = torch.cat([torch.randn(BLOCK, z_dim, generator=seeded(seed, i, "latents")) for i in blocks])
-    return z[start % BLOCK:][:n]
+    first = start // BLOCK
+    last = (start + n - 1) // BLOCK
+    draws = [seeded(seed, number, "latents") for number in range(first, last + 1)]
+    z = torch.cat([torch.randn(BLOCK, z_dim, generator=draw) for draw in draws])
+    begin = start - first * BLOCK
+    return z[begin:begin + n]
 
 
 def seed_latents(G, seeds):
     """z (n, z_dim), the first latent of each seed; seeds: whole numbers in a list, or as in "1,2,3"."""
     z_dim = network(G).z_dim
     try:
-        numbers = [int(str(seed)) for seed in (seeds.split(",") if isinstance(seeds, str) else seeds)]
+        words = seeds.split(",") if isinstance(seeds, str) else seeds
+        numbers = [int(str(word)) for word in words]
         return torch.cat([latents(1, z_dim, seed) for seed in numbers])
     except (ValueError, TypeError, RuntimeError):
         message = f"seeds={seeds!r}: expected whole numbers with commas between them, as in 1,2,3."
@@ -63,7 +67,9 @@ def generate(G, z, batch=None, noise="fixed"):
                 images.append(to_uint8(x).cpu())
     drawn = torch.cat(images).numpy()
     scale = G.resolution // drawn.shape[1]
-    return drawn.repeat(scale, 1).repeat(scale, 2) if scale > 1 else drawn
+    if scale > 1:
+        drawn = drawn.repeat(scale, 1).repeat(scale, 2)
+    return drawn
 
 
 def _noise(G, noise, start, n):
@@ -86,7 +92,9 @@ def _noise(G, noise, start, n):
 def thread_chooser(G, n):
     """The ThreadChooser for drawing n images of G; for few, and on a GPU, it leaves the threads alone."""
     on_cpu = next(network(G).parameters()).device.type == "cpu"
-    return ThreadChooser("auto" if on_cpu and n >= MANY else torch.get_num_threads())
+    if on_cpu and n >= MANY:
+        return ThreadChooser()
+    return ThreadChooser(torch.get_num_threads())
 
 
 def sample_parts(generator, n=64, seed=0, psi=1.0, chooser=None):
@@ -97,8 +105,11 @@ def sample_parts(generator, n=64, seed=0, psi=1.0, chooser=None):
     G = network(generator)
     for start in range(0, max(1, n), BLOCK):
         z = latents(min(BLOCK, n - start), G.z_dim, seed, start)
-        with chooser.piece(len(z)) if chooser else contextlib.nullcontext():
-            images = generate(G, z if psi == 1 else styles(G, z, psi))
+        timed = chooser.piece(len(z)) if chooser else contextlib.nullcontext()
+        with timed:
+            if psi != 1:
+                z = styles(G, z, psi)
+            images = generate(G, z)
         yield images
 
 
@@ -153,9 +164,9 @@ def layers_of(G, layers="all"):
     groups = layer_groups(G)
     L = groups["fine"].stop
     groups["all"] = range(L)
-    if isinstance(layers, str) and layers not in groups:
-        raise GanlibError(f"There are no layers {layers!r}.{did_you_mean(layers, groups)}")
     if isinstance(layers, str):
+        if layers not in groups:
+            raise GanlibError(f"There are no layers {layers!r}.{did_you_mean(layers, groups)}")
         return groups[layers]
     begin, end = layers
     if not 0 <= begin <= end <= L:
@@ -181,7 +192,8 @@ def styles(G, z, psi=1.0):
 def _psi_of_layers(G, psi):
     """(L, 1): psi, a number or a dict by group of layers, for each layer."""
     values = torch.ones(len(layers_of(G)), 1)
-    for name, value in (psi if isinstance(psi, dict) else {"all": psi}).items():
+    by_group = psi if isinstance(psi, dict) else {"all": psi}
+    for name, value in by_group.items():
         try:
             values[list(layers_of(G, name))] = float(value)
         except (TypeError, ValueError):
