@@ -69,6 +69,8 @@ def _data(args):
     check_target(args.pack)
     if args.labels and not Path(args.labels).is_file():
         raise GanlibError(f"--labels {args.labels}: there is no such file.")
+    if args.size < 8:
+        raise GanlibError(f"--size {args.size}: expected pixels, such as 64.")
     drawn_size = max(32, min(args.size, 256))  # of synthetic faces
     folder = fetch(args.source, size=drawn_size)
     report = clean(folder, size=args.size, fit=args.fit, labels=args.labels, faces=args.faces)

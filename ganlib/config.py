@@ -46,7 +46,7 @@ class Recipe:
     w_dim: int = key(512, "style-based: numbers in w", ranges.at_least(1))
     mapping_layers: int = key(8, "style-based: layers from z to w", ranges.at_least(1))
     mixing: float = key(0.9, "style-based: how often two styles mix", ranges.from_0_to_1("a probability"))
-    d_width: int = key(0, "style-based: D's width; 0: as G's")
+    d_width: int = key(0, "style-based: D's width; 0: as G's", ranges.zero_or_more)
     # progressive growing
     grow: str = key("", '"8:150 16:450": faded in from so many thousand images on; "": off')
     fade_kimg: float = key(150.0, "how long a fade takes, in thousands of images", ranges.zero_or_more)
@@ -213,7 +213,8 @@ def _parsed(name, value):
     try:
         if kind is bool and isinstance(value, str):
             return BOOLEANS[value.lower()]
-        if isinstance(value, bool) == (kind is bool):
+        is_text = isinstance(value, str) or name == "threads"  # which may be a number as well
+        if isinstance(value, bool) == (kind is bool) and (kind is not str or is_text):
             return _whole(value) if kind is int else kind(value)
     except (ValueError, KeyError, TypeError, OverflowError):
         pass

@@ -37,7 +37,8 @@ def seed_range(value):
 
 
 def thread_count(value):
-    return "" if value == "auto" or value.isdecimal() and int(value) else "'auto' or a number of threads"
+    is_number = str(value).isdecimal() and 1 <= int(value) <= 1_024
+    return "" if value == "auto" or is_number else "'auto' or a number of threads, from 1 to 1,024"
 
 
 def anything(value):

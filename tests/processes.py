@@ -1,5 +1,6 @@
 """Trainings in processes of their own, to be interrupted and killed."""
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -19,21 +20,23 @@ SCRIPT = """
 """
 
 
-def start(pack, run, images, checkpoint_minutes=0.005, stdout=subprocess.PIPE, before=None):
+def start(pack, run, images, checkpoint_minutes=0.005, stdout=subprocess.PIPE, hangup=signal.SIG_DFL):
+    """A training; what it does at SIGHUP is not what these tests were started with, as by nohup."""
     script = SCRIPT.format(tests=str(Path(__file__).parent), images=images, every=checkpoint_minutes,
                            pack=str(pack.path), run=str(run))
     return subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=stdout,
-                            stderr=subprocess.STDOUT, text=True, preexec_fn=before,
+                            stderr=subprocess.STDOUT, text=True,
+                            preexec_fn=lambda: signal.signal(signal.SIGHUP, hangup),
                             env=os.environ | {"OMP_NUM_THREADS": "1"})
 
 
 def wait_for_checkpoint(run, process):
-    for _ in range(600):
+    for _ in range(2_400):
         if state_files(run):
             return
         assert process.poll() is None, process.stdout.read()
         time.sleep(0.05)
-    raise AssertionError("no checkpoint after 30 seconds")
+    raise AssertionError("no checkpoint after two minutes")
 
 
 def states(run):

@@ -61,7 +61,9 @@ def test_other_names_and_capitals_are_understood(key, word, meant):
         ("flip", "perhaps"),
         ("batch", 2.5),
         ("minutes", float("inf")),
-        ("loss", "hinges"),
+        ("loss", "hinges"), ("d_width", -1),
+        ("threads", 0), ("threads", "99999"), ("threads", "many"),
+        ("data", None), ("preset", [1]), ("grow", None),
     ],
 )
 def test_bad_values_are_refused_by_name(key, value):

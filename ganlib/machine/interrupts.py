@@ -8,8 +8,8 @@ import threading
 def interruptible():
     """Signals set an event instead of breaking a step in two; a second Ctrl-C breaks it.
 
-    SIGINT (Ctrl-C, a notebook's stop button), SIGTERM, and SIGHUP (a closed terminal), but for one that the
-    process was told to ignore, as by nohup. Outside the main thread nothing is caught.
+    SIGINT (Ctrl-C, a notebook's stop button), SIGTERM, and SIGHUP (a closed terminal), but for a SIGHUP
+    that the process was told to ignore, as by nohup. Outside the main thread nothing is caught.
     """
     event, before = threading.Event(), {}
 
@@ -20,9 +20,12 @@ def interruptible():
 
     if threading.current_thread() is threading.main_thread():
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            number = getattr(signal, name, None)  # Windows has no SIGHUP
-            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-                before[number] = signal.signal(number, handle)
+            number = getattr(signal, name, None)
+            if number is None:  # Windows has no SIGHUP
+                continue
+            if name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN:  # by nohup
+                continue
+            before[number] = signal.signal(number, handle)
     try:
         yield event
     finally:

@@ -1,5 +1,6 @@
 """train(): the one loop that every GAN here goes through."""
 import contextlib
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,6 +87,8 @@ class _Leg:
         # drawn before the first step, the same at every snapshot
         self.fixed_z = latents(64, config.z_dim, config.seed)
         self.fit_z = latents(FIT_Z, config.z_dim, config.seed + 1).split(config.batch)
+        real, _ = next(batches(pack, 64, config.seed, flip=False))
+        self.real = to_uint8(real).numpy()
 
     def run(self):
         """Begin, go on until the budget is spent, and end."""
@@ -104,8 +107,9 @@ class _Leg:
         with interruptible() as interrupt, chooser, Clock() as self.clock:
             stopped = False
             while not stopped:
-                with chooser.piece(*self.piece()):
-                    self.one_step(data)
+                at = moment(self.config, self.state.images)
+                with chooser.piece(self.config.d_steps * at.batch, (at.resolution, at.batch)):
+                    self.one_step(data, at)
                 due = self.agenda.due(self.state, interrupt.is_set())
                 if due:
                     self.write(due)
@@ -128,30 +132,29 @@ class _Leg:
         precision = str(self.step.dtype).removeprefix("torch.")
         self.note("start", device=describe(self.step.device), precision=precision, torch=torch.__version__,
                   threads=torch.get_num_threads(), pack=self.pack.in_words, engine=self.config.engine())
-        real, _ = next(batches(self.pack, 64, self.config.seed, flip=False))
-        self.real = to_uint8(real).numpy()
         if self.state.images == 0:
             self.folder.save_grid("real", self.real)
             self.save_frame(self.averaged())
 
     def batches(self):
-        """Endless (images, labels), from where the run is."""
+        """Endless (images, labels), from where the run is.
+
+        It counts the images that it gives, as the run does.
+        """
         return batches(self.pack, lambda images: moment(self.config, images).batch, self.config.seed,
                        self.state.images, self.step.device, self.config.flip)
 
-    def piece(self):
-        """(images, kind) of the next step, for the choice of threads."""
-        at = moment(self.config, self.state.images)
-        return self.config.d_steps * at.batch, (at.resolution, at.batch)
+    def one_step(self, data, start):
+        """D learns d_steps times, G once: before the first of them or after the last.
 
-    def one_step(self, data):
-        """D learns d_steps times, G once: before the first of them or after the last."""
+        start: the Moment in which the step begins. Its resolution, fade and rates hold for all of it.
+        """
         config, state, begun = self.config, self.state, self.state.images
-        batch = moment(config, begun).batch
-        measure = self.agenda.is_log_due(begun + config.d_steps * batch)
+        measure = self.agenda.is_log_due(begun + config.d_steps * start.batch)
         turn_of_g = 0 if config.first == "g" else config.d_steps - 1
         for turn in range(config.d_steps):
-            at = moment(config, state.images)
+            now = moment(config, state.images)
+            at = dataclasses.replace(start, noise=now.noise, penalised=now.penalised)
             self.dice.manual_seed(mixed(config.seed, state.images, "step"))
             real, labels = next(data)
             z = torch.randn(at.batch, config.z_dim, generator=seeded(config.seed, state.images, "z"))
@@ -170,9 +173,9 @@ class _Leg:
             self.note("slept", seconds=round(slept, 1))
 
     def write(self, due):
-        """A record; pictures, generators and states as they are due. None of it is training time."""
-        values = self.meter.read()
-        self.tick()
+        """A record; pictures, generators and states as they are due."""
+        values = self.meter.read()  # this waits for the steps that a GPU still has to do,
+        self.tick()  # ... which is training time; what follows is not
         images, seconds = self.state.images, self.state.seconds
         at = moment(self.config, images) if self.config.grow else None  # of the pictures made here
         record = self.meter.record(values, self.state, at)
@@ -208,7 +211,7 @@ class _Leg:
         bad += [key for network in networks if (key := not_finite(network.state_dict()))]
         if not bad:
             return
-        names = ", ".join(bad)
+        names = ", ".join(dict.fromkeys(bad))  # G and its average have the same keys
         self.note("diverged", text=names)
         good = self.folder.newest_state()
         last = f"The last good checkpoint is {good}." if good else "There is no checkpoint yet."

@@ -43,7 +43,8 @@ def sample_files(run):
 
 def snapshot_files(run):
     """The generators that were saved on the way, in the order of images seen."""
-    return sorted((folder_of(run) / "snapshots").glob("*.safetensors"), key=lambda p: int(p.stem))
+    files = (folder_of(run) / "snapshots").glob("*.safetensors")
+    return sorted((p for p in files if p.stem.isdigit()), key=lambda p: int(p.stem))
 
 
 class RunFolder:
@@ -61,16 +62,18 @@ class RunFolder:
     def claimed(self, config, pack):
         """Keep other trainings out of the folder; make it, or check that it holds a run of this recipe.
 
-        A run binds the folder to its recipe once it has a state: what a start left that failed before is
-        cleared away.
+        A run binds the folder to its recipe once it has had a state: what a start left that failed before
+        is cleared away.
         """
         self._refuse_other_folders()
         lock = self._lock()
         try:
-            if self._is_bound():
-                self._refuse_other_recipes(config, pack)
-            else:
-                self._clear()
+            if self.config_path.exists():
+                there = Config.load(self.config_path)  # or: this is no config of a run
+                if self._has_had_a_state(there):
+                    self._refuse_other_recipes(there, config, pack)
+                else:
+                    self._clear()
             text = json.dumps(config.to_dict(), indent=1) + "\n"
             write_atomic(self.config_path, text.encode())
             yield
@@ -102,11 +105,18 @@ class RunFolder:
             return None
         return lock
 
-    def _is_bound(self):
-        return bool(state_files(self.path)) or self.generator_path.exists()
+    def _has_had_a_state(self, config):
+        """Whether the run has a state, or had one that was deleted: each leg that ends writes one."""
+        if state_files(self.path) or self.generator_path.exists():
+            return True
+        if not self.log_path.exists():
+            return False
+        records, events = read_log(self.path)
+        if any(event["event"] == "stop" for event in events):
+            return True
+        return bool(records) and records[-1]["train_seconds"] >= 60 * config.checkpoint_minutes
 
-    def _refuse_other_recipes(self, config, pack):
-        there = Config.load(self.config_path)
+    def _refuse_other_recipes(self, there, config, pack):
         changed = changed_keys(there.recipe(), config.recipe())
         if not changed:
             return
@@ -125,8 +135,7 @@ class RunFolder:
         return f"the pack of hash {config.data}"
 
     def _clear(self):
-        """Remove what a start without a state left behind."""
-        self.config_path.unlink(missing_ok=True)
+        """Remove what a start without a state left behind, but for its config.json, which is written anew."""
         self.log_path.unlink(missing_ok=True)
         remove_folder(self.path / "samples")
         remove_folder(self.path / "snapshots")

@@ -1,9 +1,9 @@
 """One update of D and one of G, as the papers have it.
 
-Nothing here knows a file, a clock, a budget or a progress bar, and nothing is drawn here: real images, labels
-and z come in, and so does `dice`, the torch.Generator of everything else that is random. (Dropout is the one
-layer that draws by itself, from torch's global generator.) The host never waits for the device, but where a
-gate has to read a loss.
+Nothing here knows a file, a clock, a budget or a progress bar. Real images, their labels and z come in. So
+does `dice`, the torch.Generator that everything else is drawn from: noise, augmentations, styles to mix.
+(Dropout is the one layer that draws by itself, from torch's global generator.) The host never waits for the
+device, but where a gate has to read a loss. (With fp16, an optimizer that is not fused waits as well.)
 """
 import copy
 from dataclasses import dataclass, field
@@ -50,33 +50,35 @@ class Step:
         self.loss_d, self.loss_g = LOSSES[config.loss]
         self.penalty = PENALTIES[config.penalty]  # None where no update has one
 
-    def __call__(self, real, labels, z, at, dice, with_g=True, measure=False):
+    def __call__(self, real, c, z, at, dice, with_g=True, measure=False):
         """One update of D, and one of G where with_g. Returns what they Told.
 
-        real: (B, 3, R, R) in [-1, 1]; labels: int64 (B, K), -1 where unknown; z: (B, z_dim) ~ N(0, 1), all on
-        the device. at: the Moment of the schedule. measure: also tell what costs time to find out.
+        real: (B, 3, R, R) in [-1, 1]; c: the labels of these images, int64 (B, K), -1 where unknown; z: (B,
+        z_dim) ~ N(0, 1), all on the device. at: the Moment of the schedule. measure: also tell what costs
+        time to find out.
         """
         told = Told()
         self._set_schedule(at)
         real = at_moment(real, at)
+        # both networks learn from the same pictures; without G's turn no way back through G is kept
         with self.autocast, torch.set_grad_enabled(with_g):
-            fake = self.G(z, labels, dice)
+            fake = self.G(z, c, dice)
         if with_g and self.config.first == "g":
-            self.update_g(real, fake, labels, at, dice, told, measure)
-        self.update_d(real, fake.detach(), labels, at, dice, told, measure)
+            self.update_g(real, fake, c, at, dice, told, measure)
+        self.update_d(real, fake.detach(), c, at, dice, told, measure)  # detached: D's loss is not to move G
         if with_g and self.config.first == "d":
-            self.update_g(real, fake, labels, at, dice, told, measure)
+            self.update_g(real, fake, c, at, dice, told, measure)
         return told
 
-    def update_g(self, real, fake, labels, at, dice, told, measure):
+    def update_g(self, real, fake, c, at, dice, told, measure):
         """G learns to have its pictures taken for real ones."""
         config = self.config
         self.D.requires_grad_(False)  # no gradients of D's weights are needed here
         d_real = None
         with self.autocast:
-            d_fake = self.D(self._seen(fake, at, dice), labels)
+            d_fake = self.D(self._as_d_sees(fake, at, dice), c)
             if config.loss in NEEDS_REAL:
-                d_real = self.D(self._seen(real, at, dice), labels)
+                d_real = self.D(self._as_d_sees(real, at, dice), c)
         loss = self.loss_g(d_fake, config.g_label, d_real)
         told.averaged["loss_g"] = loss.detach()
         if config.first == "d":  # the same pictures as before D's update
@@ -84,28 +86,29 @@ class Step:
         self._learn("g", loss, told, measure)
         self.D.requires_grad_(True)
 
-    def update_d(self, real, fake, labels, at, dice, told, measure):
+    def update_d(self, real, fake, c, at, dice, told, measure):
         """D learns to tell real pictures from generated ones."""
         config = self.config
-        real = self._seen(real, at, dice)
-        fake = self._seen(fake, at, dice)
+        seen_real = self._as_d_sees(real, at, dice)
+        seen_fake = self._as_d_sees(fake, at, dice)
         with self.autocast:
-            d_real = self.D(real, labels)
-            d_fake = self.D(fake, labels)
+            d_real = self.D(seen_real, c)
+            d_fake = self.D(seen_fake, c)
         loss = self.loss_d(d_real, d_fake, *self._targets(len(real), dice))
         told.averaged["loss_d"] = loss.detach()
         told.averaged["d_real"] = self._answer(d_real)
         told.averaged["d_fake"] = self._answer(d_fake)
-        told.averaged["accuracy"] = (d_real > d_fake).float().mean()
+        told.averaged["accuracy"] = (d_real > d_fake).float().mean()  # how often D is right about a pair
         if at.penalised:
-            penalty = self.penalty(self.D, real, fake, dice)
+            penalty = self.penalty(self.D, seen_real, seen_fake, dice)
             told.averaged["penalty"] = penalty.detach()
+            # a lazy penalty comes once in so many updates, and makes up for those that had none
             loss = loss + config.penalty_weight * config.penalty_every * penalty
         self._learn("d", loss, told, measure)
         if config.clip:
             clip_weights(self.D, config.clip)
         if measure and config.first == "g":
-            told.newest["d_fake_g"] = self._answer_now(fake, labels)
+            told.newest["d_fake_g"] = self._answer_now(seen_fake, c)
 
     @torch.no_grad()
     def average(self, images, new):
@@ -134,29 +137,29 @@ class Step:
         self.optimizers["g"].param_groups[0]["lr"] = self.config.lr_g * at.rate
         self.optimizers["d"].param_groups[0]["lr"] = self.config.lr_d * at.rate
 
-    def _seen(self, x, at, dice):
+    def _as_d_sees(self, x, at, dice):
         """Pictures as D sees them: with instance noise, and augmented."""
         if self.config.instance_noise:
             x = x + at.noise * torch.empty_like(x).normal_(generator=dice)
         return augment(x, self.config.augment, dice)
 
     def _targets(self, n, dice):
-        """D's labels for real and for generated images: numbers, or n noisy ones each."""
-        labels = self.config.real_label, self.config.fake_label
+        """What D is to say of real and of generated images: numbers, or n noisy ones each."""
+        targets = self.config.real_label, self.config.fake_label
         if not self.config.label_noise:
-            return labels
-        return [noisy_labels(label, n, self.config.label_noise, self.device, dice) for label in labels]
+            return targets
+        return [noisy_labels(target, n, self.config.label_noise, self.device, dice) for target in targets]
 
     def _answer(self, logits):
         """The mean of D(x): a probability where the loss is of that kind, else a score."""
         logits = logits.detach()
         return (logits.sigmoid() if self.config.loss in SIGMOID else logits).mean()
 
-    def _answer_now(self, fake, labels):
+    def _answer_now(self, fake, c):
         """D(G(z)) of the same pictures after D's update; D's statistics stay as they were."""
         buffers = [buffer.clone() for buffer in self.D.buffers()]
         with torch.no_grad(), self.autocast:
-            answer = self._answer(self.D(fake, labels))
+            answer = self._answer(self.D(fake, c))
         for buffer, before in zip(self.D.buffers(), buffers, strict=True):
             buffer.copy_(before)
         return answer

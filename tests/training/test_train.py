@@ -16,6 +16,7 @@ from ganlib.models.sampling import generate, latents, sample
 from ganlib.models.store import load_generator
 from ganlib.training.loop import train
 from ganlib.training.losses import LOSSES
+from ganlib.training.runs import snapshot_files
 from ganlib.training.states import state_files
 
 
@@ -278,6 +279,35 @@ def test_other_pictures_are_told_in_words(pack, tmp_path):
     assert pack.hash not in words and other.hash not in words
 
 
+def test_a_config_of_something_else_is_left_alone(pack, tmp_path):
+    """A model's folder from elsewhere has a config.json and pictures, too."""
+    folder = tmp_path / "model"
+    (folder / "samples").mkdir(parents=True)
+    (folder / "config.json").write_text('{"architectures": ["LlamaForCausalLM"]}')
+    (folder / "samples" / "mine.png").write_bytes(b"mine")
+    with pytest.raises(GanlibError, match="is not a config.json that this version can read"):
+        train(tiny(), pack, folder, progress=False)
+    assert (folder / "samples" / "mine.png").read_bytes() == b"mine" and (folder / "config.json").is_file()
+
+
+def test_a_run_whose_states_were_deleted_is_not_cleared_for_another_recipe(pack, tmp_path):
+    run = train(tiny(), pack, tmp_path / "run", progress=False).path
+    for file in (*state_files(run), run / "generator.safetensors"):
+        file.unlink()
+    kept = sorted(p.name for p in run.rglob("*.png"))
+    with pytest.raises(GanlibError, match="another recipe"):
+        train(tiny(batch=8), pack, run, progress=False)
+    assert sorted(p.name for p in run.rglob("*.png")) == kept and (run / "log.jsonl").is_file()
+
+
+def test_a_snapshot_of_another_name_is_no_snapshot(pack, tmp_path):
+    run = train(tiny(), pack, tmp_path / "run", progress=False).path
+    best = run / "snapshots" / "best.safetensors"
+    best.write_bytes(snapshot_files(run)[-1].read_bytes())
+    assert train(tiny(images=320), pack, run, progress=False).images == 320
+    assert best.is_file() and best not in snapshot_files(run)
+
+
 def test_a_closed_terminal_does_not_cost_the_checkpoint(pack, tmp_path):
     """Its output goes nowhere, then SIGHUP comes."""
     run = tmp_path / "run"
@@ -296,7 +326,7 @@ def test_a_closed_terminal_does_not_cost_the_checkpoint(pack, tmp_path):
 
 def test_nohup_goes_on_without_its_terminal(pack, tmp_path):
     run = tmp_path / "run"
-    process = start(pack, run, 10**9, before=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    process = start(pack, run, 10**9, hangup=signal.SIG_IGN)
     wait_for_checkpoint(run, process)
     process.send_signal(signal.SIGHUP)
     time.sleep(0.5)
