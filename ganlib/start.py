@@ -3,17 +3,16 @@ import contextlib
 import hashlib
 import importlib.util
 import os
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from .config import Config
 from .data import packs
 from .data.cleaning import clean
 from .data.decoding import readable
-from .data.folders import image_files
+from .data.folders import image_files, not_taken
 from .data.origins import contents, digest_of, listing, marker
 from .data.sources import fetch, identify, raw_folder
 from .errors import GanlibError
@@ -123,19 +122,21 @@ def kaggle_credentials():
 
 def pack_dir(source, size):
     """The folder of the pack that is made of a Source at a size."""
-    return _named_pack(source) or data_dir() / "packs" / f"{source.name}-{size}"
+    path = data_dir() / "packs" / f"{source.name}-{size}"
+    return _named_pack(source) or _pack_of_before(source, path, size) or path
 
 
 def get_pack(source, profile, size=64):
     """The pack of a Source: opened, brought back from the kept folder, or made as notebook 01 does.
 
-    A pack is made again where its source has changed since, and what has changed is printed. A pack that the
-    Source names itself is opened as it is. Raises GanlibError.
+    A pack is made again where its source has changed since, and what has changed is printed. Where files of
+    its source are only gone, it stays, and that is printed. A pack that the Source names itself is opened as
+    it is. Raises GanlibError.
     """
     if _named_pack(source):
         return packs.load_pack(_named_pack(source))
     path = pack_dir(source, size)
-    with _alone(path):
+    with packs.pack_lock(path):
         packed = _open_or_bring_back(path)
         if packed:
             changed = _what_changed(packed, source, profile, size)
@@ -143,7 +144,10 @@ def get_pack(source, profile, size=64):
                 return keep_pack(packed)
             print(readable(f"The pack {path.name} is made again: {changed}."))
         raw = fetch(source.source, n=profile.faces, size=max(size, SMALLEST_DRAWN))
-        return keep_pack(packs.pack(clean(raw, size=size), path))
+        report = clean(raw, size=size)
+        if report.passed_over:
+            print(not_taken(report.passed_over))
+        return keep_pack(packs.pack(report, path))
 
 
 def _named_pack(source):
@@ -152,22 +156,27 @@ def _named_pack(source):
     return path if (path / "pack.json").is_file() else None
 
 
-@contextlib.contextmanager
-def _alone(path):
-    """Let one process at a time make the pack at `path`; the next one finds it made."""
-    lock = FileLock(path.with_name(f".{path.name}.lock"))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout:
-        print(f"Another notebook is at work on the pack {path.name}: waiting for it.")
-        lock.acquire()
-    except (OSError, NotImplementedError):  # a disk that is read-only, or has no locks
-        pass
-    try:
-        yield
-    finally:
-        lock.release()
+def _pack_of_before(source, path, size):
+    """Where an older version put the pack of a Kaggle set, or None: its name was without the set's owner.
+
+    Not where there is a pack at `path` already, nor where the older one holds something else.
+    """
+    found = re.fullmatch(r"kaggle:[\w-]+/([\w-]+)", source.source, re.IGNORECASE)
+    if not found:
+        return None
+    if any((copy / "pack.json").is_file() for copy in _copies(path)):
+        return None
+    before = path.with_name(f"{found[1]}-{size}")
+    infos = [info for copy in _copies(before) if (info := packs.read_info(copy))]
+    return before if infos and _is_of(source.source, found[1], size, infos[0]) else None
+
+
+def _is_of(kaggle, folder, size, info):
+    """Whether a pack's info tells of this Kaggle set at this size; the oldest packs know the folder only."""
+    settings = info.get("settings") or {}
+    source = settings.get("source", kaggle)
+    return (info.get("size") == size and str(settings.get("folder")).lower() == folder.lower()
+            and source.lower() == kaggle.lower())
 
 
 def _what_changed(packed, source, profile, size):
@@ -179,8 +188,7 @@ def _what_changed(packed, source, profile, size):
     before = packed.settings
     raw = Path(identity["source"]) if name is None else raw_folder(name, identity)
     if "contents" not in before:  # made before packs knew their source
-        same = name is not None or len(image_files(raw)) == packed.files
-        return "" if same else _other_files(packed, raw)
+        return _changed_files(packed, raw) if name is None else ""
     is_here = name is None or marker(raw) is not None  # what was fetched may have been removed since
     known = identity
     if name is None:
@@ -191,16 +199,51 @@ def _what_changed(packed, source, profile, size):
     if digest_of(known) != before["identity"]:
         what = "the code that draws faces" if now == "synthetic" else now
         return f"{what} has changed since"
-    if is_here and listing(raw) != before["listing"] and contents(raw) != before["contents"]:
-        return _other_files(packed, raw)
-    return ""
+    return _changed_files(packed, raw) if is_here else ""
 
 
-def _other_files(packed, raw):
-    count = len(image_files(raw))
-    if count == packed.files:
+def _changed_files(packed, raw):
+    """In words, what is new in a folder since a pack was made of it; "" where nothing is.
+
+    Where files are gone and there is no new one, that is printed and the pack stays: pictures may have been
+    removed to free the disk, or a Drive may not list them all. Told by their names.
+    """
+    try:
+        files = image_files(raw)
+    except GanlibError:  # emptied, or not readable now
+        files = []
+    before = packed.settings
+    if "contents" not in before and len(files) == packed.files:
+        return ""
+    if files and listing(raw, files) == before.get("listing"):
+        return ""
+    there = {readable(file) for file in files}
+    known = {_in_text(row["file"]) for row in packed.manifest()}
+    gone = known - there
+    labels_file = before.get("labels_file")
+    if labels_file and not (raw / labels_file).is_file():
+        gone.add(readable(labels_file))
+    if gone and there <= known:
+        print(_lost(packed, raw, gone))
+        return ""
+    if files and contents(raw, files) == before.get("contents"):
+        return ""
+    if len(files) == packed.files:
         return f"files in {raw} have changed since"
-    return f"it was made from {packed.files:,} files of {raw}, where there are {count:,} now"
+    return f"it was made from {packed.files:,} files of {raw}, where there are {len(files):,} now"
+
+
+def _in_text(name):
+    """A name from a manifest as `readable` writes it: an older version wrote what is no UTF-8 as it is."""
+    return readable(name) if re.search(r"[\udc80-\udcff]", name) else name
+
+
+def _lost(packed, raw, gone):
+    """The line for a pack whose source has lost these files."""
+    copies = readable(" and ".join(map(str, _copies(packed.path))))
+    return (f"{readable(str(raw))} lacks {len(gone):,} of the files that the pack "
+            f"{readable(packed.path.name)} was made from, such as {min(gone)}: the pack is used as it is. "
+            f"To make it anew from what is there, remove {copies}.")
 
 
 # -- the folder that outlives the session
@@ -228,6 +271,11 @@ def keep_pack(packed):
 
 def _kept_pack(path):
     return kept_dir() / "packs" / path.name
+
+
+def _copies(path):
+    """Where the pack at `path` may lie: there, and in the folder that outlives the session."""
+    return [path] if kept_dir() is None else [path, _kept_pack(path)]
 
 
 def _same_files(folder, other):
@@ -276,16 +324,20 @@ def run_dir(name, profile, pack=None):
     """The folder of a run on a pack: under $GANLIB_KEEP where that is set, else under data/.
 
     It carries the pack's name and the beginning of its hash: runs on other pictures have other folders. A run
-    on this very pack that an older version put into runs/<profile>/<name> is found there. What belongs to no
-    pack goes there as well.
+    on these very pictures is found again under another name of the pack, as that of an archive that was
+    uploaded anew, and in runs/<profile>/<name>, where an older version put it. What belongs to no pack goes
+    there as well.
     """
     runs = (kept_dir() or data_dir()) / "runs" / profile.name
     if pack is None:
         return runs / name
-    with contextlib.suppress(GanlibError):
-        if read_config(runs / name).data == pack.hash:
-            return runs / name
-    return runs / f"{pack.path.name}-{pack.hash[:6]}" / name
+    folder = runs / f"{pack.path.name}-{pack.hash[:6]}" / name
+    others = [group / name for group in sorted(runs.glob(f"*-{pack.hash[:6]}"))]
+    for begun in (runs / name, folder, *others):
+        with contextlib.suppress(GanlibError):
+            if read_config(begun).data == pack.hash:
+                return begun
+    return folder
 
 
 def mount_drive(folder="ganlib"):

@@ -1,10 +1,11 @@
+import json
 import os
 import shutil
 import zipfile
 
 import numpy as np
 import pytest
-from helpers import make_pack, tiny
+from helpers import make_pack, make_report, random_images, tiny
 from PIL import Image
 
 from ganlib.data.cleaning import clean
@@ -112,6 +113,30 @@ def test_kaggle_sets_and_versions_have_packs_of_their_own(monkeypatch):
     assert pack_dir(pick_source(CPU), 32) in folders
 
 
+@pytest.fixture
+def kaggle_of_before(monkeypatch):
+    """The pack of a Kaggle set as it was named before: without the set's owner."""
+    monkeypatch.setenv("GANLIB_FACES", "kaggle:Someone/faces")
+    report = make_report(random_images(8))
+    report.settings |= {"folder": "faces", "size": 32}
+    return pack(report, pack_dir(pick_source(CPU), 32).with_name("faces-32"))
+
+
+def test_the_pack_of_a_kaggle_set_is_found_under_its_name_of_before(kaggle_of_before, drive, tmp_path):
+    assert pack_now().path == kaggle_of_before.path
+    shutil.rmtree(tmp_path / "data")  # and in the kept folder
+    assert pack_now().hash == kaggle_of_before.hash
+
+
+@pytest.mark.parametrize("key, value", [("folder", "cats"), ("source", "kaggle:other/faces")])
+def test_the_pack_of_another_set_is_not_taken(kaggle_of_before, key, value):
+    file = kaggle_of_before.path / "pack.json"
+    info = json.loads(file.read_text())
+    info["settings"][key] = value
+    file.write_text(json.dumps(info))
+    assert pack_dir(pick_source(CPU), 32).name == "someone.faces-32"
+
+
 # -- its pack
 
 
@@ -136,10 +161,6 @@ def add(folder):
     draw(folder / "more", range(6, 20))
 
 
-def remove(folder):
-    (folder / "000.png").unlink()
-
-
 def replace(folder):
     draw(folder, [100])
     (folder / "100.png").replace(folder / "000.png")
@@ -151,7 +172,6 @@ def label(folder):
 
 @pytest.mark.parametrize("change, words", [
     (add, "it was made from 6 files of {}, where there are 20 now"),
-    (remove, "it was made from 6 files of {}, where there are 5 now"),
     (replace, "files in {} have changed since"),
     (label, "files in {} have changed since"),
 ])
@@ -163,6 +183,66 @@ def test_a_folder_that_has_changed_gives_another_pack(mine, capsys, change, word
     assert after.hash != before.hash and after.path == before.path
     assert after.files == len(list(mine.rglob("*.png")))
     assert pack_now().hash == after.hash and capsys.readouterr().out == ""
+
+
+def remove_one(folder):
+    (folder / "005.png").unlink()
+
+
+def remove_labels(folder):
+    (folder / "labels.csv").unlink()
+
+
+def empty(folder):
+    for path in folder.iterdir():
+        path.unlink()
+
+
+@pytest.mark.parametrize("loss, words", [
+    (remove_one, "lacks 1 of the files that the pack {} was made from, such as 005.png"),
+    (remove_labels, "lacks 1 of the files that the pack {} was made from, such as labels.csv"),
+    (empty, "lacks 7 of the files that the pack {} was made from, such as 000.png"),
+])
+def test_a_folder_that_has_only_lost_files_leaves_its_pack(mine, drive, tmp_path, capsys, loss, words):
+    """Here, and in the folder that outlives the session; removing the pack gives a new one."""
+    label(mine)
+    before = pack_now()
+    loss(mine)
+    copies = [before.path, drive / "packs" / before.path.name]
+    assert [pack_now().hash, *(load_pack(path).hash for path in copies)] == [before.hash] * 3
+    told = capsys.readouterr().out
+    assert told.count("\n") == 1 and words.format(before.path.name) in told
+    assert told.endswith(f"remove {copies[0]} and {copies[1]}.\n")
+    shutil.rmtree(copies[0])
+    assert pack_now().hash == before.hash  # brought back
+    if loss is not empty:
+        for path in copies:
+            shutil.rmtree(path)
+        assert pack_now().hash != before.hash
+
+
+def test_files_whose_names_are_no_utf8_may_be_lost_as_well(mine, capsys):
+    for number, name in enumerate((b"\x8a.png", b"\x8b.png"), 10):
+        draw(mine, [number])
+        os.rename(mine / f"{number:03d}.png", os.path.join(os.fsencode(mine), name))
+    p = pack_now()
+    os.remove(os.path.join(os.fsencode(mine), b"\x8b.png"))
+    assert pack_now().hash == p.hash and r"such as \x8b.png: the pack is used" in capsys.readouterr().out
+
+
+def test_a_file_of_another_kind_beside_the_pictures_changes_nothing(mine, tmp_path, monkeypatch, capsys):
+    p = pack_now()
+    (mine / "README.txt").write_text("mine")
+    (mine / "up").symlink_to(tmp_path)
+    draw(tmp_path, [100])
+    monkeypatch.setattr("ganlib.start.clean", lambda *a, **k: pytest.fail("made again"))
+    assert pack_now().hash == p.hash and capsys.readouterr().out == ""
+
+
+def test_what_is_passed_over_is_told_in_one_line(mine, capsys):
+    (mine / "movie.mp4").write_bytes(b"\0\0\0\x18ftypmp42")
+    pack_now()
+    assert capsys.readouterr().out == "Not taken: no picture that can be read, .mp4: 1 (movie.mp4).\n"
 
 
 def test_labels_that_were_changed_by_hand_are_taken_anew(mine):
@@ -399,6 +479,19 @@ def test_a_run_of_before_that_is_found_where_it_is(tmp_path):
     train(tiny(images=16, frames=0), p, old, progress=False)
     assert run_dir("dcgan", CPU, p) == old
     assert run_dir("dcgan", CPU, make_pack(tmp_path / "other", 16, seed=1)) != old
+
+
+def test_a_run_is_found_where_its_pack_has_another_name(tmp_path):
+    """As of an archive that was uploaded anew: a digest of its date is in the pack's name."""
+    p = make_pack(tmp_path / "faces-1a2b3c-32", 16)
+    begun = run_dir("tricks/dcgan", CPU, p)
+    train(tiny(images=16, frames=0), p, begun, progress=False)
+    again = make_pack(tmp_path / "faces-4d5e6f-32", 16)
+    assert run_dir("tricks/dcgan", CPU, again) == begun
+    assert run_dir("tricks/lsgan", CPU, again) != begun.with_name("lsgan")
+    text = (begun / "config.json").read_text()
+    (begun / "config.json").write_text(text.replace(p.hash, "0" * 16))
+    assert run_dir("tricks/dcgan", CPU, again) != begun
 
 
 def test_start_gives_all_that_a_training_needs(mine, monkeypatch):

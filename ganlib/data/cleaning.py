@@ -97,9 +97,9 @@ def clean(folder, size=64, fit="crop", labels=None, faces="auto", progress=True)
     """
     folder = Path(folder)
     _check_options(size, fit=fit, faces=faces)
-    files, passed_over = look_through(folder)
+    files, passed_over = look_through(folder, labels)
     passed_over += passed_over_in(folder)
-    made_from = origin_of(folder)  # before the work: what changes meanwhile is another origin
+    made_from = origin_of(folder, files)  # before the work: what changes meanwhile is another origin
     attributes, of_file, lost = read_labels(folder, files, labels)
     unknown = dict.fromkeys(attributes)
     rows = [Row(readable(file), labels=dict(of_file.get(file, unknown))) for file in files]

@@ -5,6 +5,7 @@ from collections import defaultdict
 
 from ..errors import GanlibError
 from .decoding import HEAD, SUFFIXES, is_picture, readable
+from .labels import find_labels
 
 WAYS = 'the path of an archive (.zip, .tar.gz) or of a folder of images, "kaggle:owner/name" or "synthetic"'
 TEXTS = (".csv", ".txt")  # never pictures, whatever they begin with
@@ -17,13 +18,16 @@ def image_files(folder):
     return look_through(folder)[0]
 
 
-def look_through(folder):
+def look_through(folder, labels=None):
     """(files, passed_over) of a folder: the sorted paths of its pictures, and (path, why not) of the rest.
 
     All paths are relative to `folder`. A file is a picture by its suffix, or, where it has none or another,
     by how it begins. Linked folders are followed, but not back up and not twice. What is hidden is passed
-    over. The files are named as Python names them, those passed over as `readable` does. Raises GanlibError
-    where there is no picture at all.
+    over, and so is every labels.csv but the one that is used. The files are named as Python names them,
+    those passed over as `readable` does.
+
+    labels: the CSV that is used, where it is not the folder's own. Raises GanlibError where there is no
+    picture at all.
     """
     named = readable(str(folder))
     if not folder.is_dir() or not os.access(folder, os.R_OK | os.X_OK):
@@ -35,6 +39,7 @@ def look_through(folder):
     search.run()
     if not search.files:
         raise GanlibError(_nothing(folder, search.passed_over))
+    search.pass_over_labels(labels or find_labels(folder, sorted(search.files)))
     return sorted(search.files), sorted(search.passed_over)
 
 
@@ -75,6 +80,7 @@ class _Search:
         self.root = os.path.realpath(folder)
         self.files = []
         self.passed_over = []
+        self.tables = []  # every labels.csv
         self.entered = set()  # real paths
         self.links = []  # to folders, to be followed when all else is known
 
@@ -112,7 +118,10 @@ class _Search:
         return False
 
     def look_at(self, path, name):
-        if name.startswith(OURS) or name == "labels.csv":
+        if name.startswith(OURS):
+            return
+        if name == "labels.csv":
+            self.tables.append(path)
             return
         try:
             why = "hidden" if is_hidden(name) else why_not(name, lambda: _head(path))
@@ -125,6 +134,12 @@ class _Search:
 
     def cannot_enter(self, error):
         self.pass_over(error.filename, f"folder that cannot be read, {error.strerror}")
+
+    def pass_over_labels(self, used):
+        """Note every labels.csv but the one that is used."""
+        for path in self.tables:
+            if used is None or os.path.realpath(path) != os.path.realpath(used):
+                self.pass_over(path, "labels.csv that is not used")
 
     def pass_over(self, path, why):
         self.passed_over.append((readable(self.relative(path)), why))

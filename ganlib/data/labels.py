@@ -41,7 +41,7 @@ def read_labels(folder, files, path=None):
     files. The paths in it are relative to its own place or to the folder: whichever fits most files. Raises
     GanlibError for what is no such CSV, and for labels that a pack cannot hold.
     """
-    path = Path(path) if path else _find(Path(folder), files)
+    path = Path(path) if path else find_labels(folder, files)
     if path is None:
         return Labels({}, {}, 0)
     header, rows = _read_table(path)
@@ -99,8 +99,9 @@ def _refuse_ids(attributes, of_file, path):
         warnings.warn(words, stacklevel=3)
 
 
-def _find(folder, files):
+def find_labels(folder, files):
     """The labels.csv of the folder, or of the first folder in it that holds all files, or None."""
+    folder = Path(folder)
     for place in folder, *(folder / part for part in _common_folders(files)):
         if (place / "labels.csv").is_file():
             return place / "labels.csv"

@@ -6,6 +6,8 @@ import os
 import stat
 from pathlib import Path
 
+from .labels import find_labels
+
 MARKER = ".ganlib-fetch.json"  # in every folder that fetch filled: from what
 
 
@@ -18,18 +20,21 @@ def marker(folder):
     return found if isinstance(found, dict) and "source" in found else None
 
 
-def origin_of(folder):
+def origin_of(folder, files):
     """What tells a folder of raw pictures from others and from what it was before, as a pack keeps it.
 
-    Returns a dict of strings:
+    files: its pictures, as `look_through` gives them. Returns a dict of strings:
     source: what the user would name: "synthetic", "kaggle:owner/name", an archive's or the folder's path.
     identity: a digest of what fetch knew of the source, as an archive's size and date; "" of a plain folder.
-    listing, contents: digests of the files in the folder, see there.
+    labels_file: the labels.csv that is used, relative to the folder; "" where there is none.
+    listing, contents: digests of the pictures and that labels.csv, see there.
     """
     found = marker(folder)
     source = found["source"] if found else str(Path(folder).resolve())
-    return {"source": source, "identity": digest_of(found), "listing": listing(folder),
-            "contents": contents(folder)}
+    table = find_labels(folder, files)
+    return {"source": source, "identity": digest_of(found),
+            "labels_file": os.path.relpath(table, folder) if table else "",
+            "listing": listing(folder, files), "contents": contents(folder, files)}
 
 
 def digest_of(identity):
@@ -38,23 +43,25 @@ def digest_of(identity):
     return _digest([json.dumps(known, sort_keys=True).encode()]) if known else ""
 
 
-def listing(folder):
-    """A digest of the names, sizes and dates of all files in a folder that are not hidden. It is quick."""
+def listing(folder, files):
+    """A digest of the names, sizes and dates of the pictures and their labels.csv. It is quick."""
     return _digest(b"%s\0%d\0%d\n" % (name, about.st_size, about.st_mtime_ns)
-                   for name, _, about in _files(folder))
+                   for name, _, about in _files(folder, files))
 
 
-def contents(folder):
+def contents(folder, files):
     """A digest of the names and contents of the same files: a copy of the folder has the same."""
-    return _digest(piece for name, path, about in _files(folder)
+    return _digest(piece for name, path, about in _files(folder, files)
                    for piece in (b"%s\0%d\n" % (name, about.st_size), *_pieces(path)))
 
 
-def _files(folder):
-    """(name as bytes, path, what os.stat tells) of every file that is not hidden, sorted by name."""
+def _files(folder, files):
+    """(name as bytes, path, what os.stat tells) of the pictures and their labels.csv, sorted by name."""
+    paths = [os.path.join(folder, file) for file in files]
+    if table := find_labels(folder, files):
+        paths.append(os.fspath(table))
     found = []
-    for top, name in _walk(folder):
-        path = os.path.join(top, name)
+    for path in paths:
         try:
             about = os.stat(path)
         except OSError:  # a link to nowhere
@@ -68,21 +75,6 @@ def _pieces(path):
     with contextlib.suppress(OSError), open(path, "rb") as file:
         while piece := file.read(1 << 20):
             yield piece
-
-
-def _walk(folder):
-    """(folder, name) of every file that is not hidden; linked folders are followed, each real folder once."""
-    entered = set()
-    for top, folders, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(top)
-        if real in entered:
-            folders.clear()
-            continue
-        entered.add(real)
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            if not name.startswith("."):
-                yield top, name
 
 
 def _digest(pieces):

@@ -1,4 +1,5 @@
 """Packs: cleaned images of one size in one memory-mapped file, with their labels and where they are from."""
+import contextlib
 import csv
 import hashlib
 import io
@@ -7,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from ..errors import GanlibError
 from ..files import mend_folder, need_space, replaced_folder, write_atomic
@@ -64,9 +66,36 @@ def pack(report, path):
     """Write what `clean` kept as a pack in the folder `path` and return it.
 
     Files named in path/review.json are kept whatever the reason against them (see `read_review`). The folder
-    is replaced as a whole or not at all, and only by a pack that can be opened. Raises GanlibError.
+    is replaced as a whole or not at all, and only by a pack that can be opened. Where another process is at
+    work on the same pack, this one waits for it. Raises GanlibError.
     """
     path = Path(path).resolve()
+    with pack_lock(path):
+        _write(report, path)
+        return load_pack(path)
+
+
+@contextlib.contextmanager
+def pack_lock(path):
+    """Let one process at a time make the pack at `path`; within one thread it may be taken twice."""
+    path = Path(path).resolve()
+    lock = FileLock(path.with_name(f".{path.name}.lock"), is_singleton=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"Another notebook or command is at work on the pack {path.name}: waiting for it.")
+        lock.acquire()
+    except (OSError, NotImplementedError):  # a disk that is read-only, or has no locks
+        pass
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _write(report, path):
+    """Check all that can be checked before, then replace the folder `path` by the pack of a report."""
     check_target(path)
     check_attributes(report.attributes, "This report")
     back = read_review(path)
@@ -77,7 +106,7 @@ def pack(report, path):
     needed = len(kept) * report.images[0].nbytes
     try:
         with replaced_folder(path) as new:
-            need_space(new, needed, "free some or choose another folder; nothing was changed.")
+            need_space(path.parent, needed, "free some or choose another folder; nothing was changed.")
             _write_images(new, report.images, kept)
             _write_labels(new, report.attributes, kept)
             _write_manifest(new, report, taken)
@@ -85,10 +114,15 @@ def pack(report, path):
                 write_atomic(_review_file(new), _review_file(path).read_bytes())
             _write_info(new, report)
             _read(new)
-    except OSError as error:
-        raise GanlibError(f"Could not write the pack {path} ({error.strerror or error}): it needs "
-                          f"{needed / 1e6:.0f} MB. What was there before is untouched.") from error
-    return load_pack(path)
+    except _UnfitError as error:
+        raise GanlibError(f"What was written for the pack {path} {error}. What was there before is "
+                          "untouched; make the same call again.") from error
+    except (OSError, GanlibError) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        if not isinstance(cause, OSError):  # not the disk's fault
+            raise
+        raise GanlibError(f"Could not write the pack {path} ({cause.strerror or cause}): it needs "
+                          f"{needed / 1e6:.1f} MB. What was there before is untouched.") from error
 
 
 def check_target(path):
@@ -108,7 +142,20 @@ def load_pack(path):
     if not _is_pack(path):
         what = "does not exist" if not path.exists() else "is not a pack (no pack.json)"
         raise GanlibError(f"{path} {what}. Make one with notebook 01 or `ganlib data SOURCE {path}`.")
-    return _read(path)
+    try:
+        return _read(path)
+    except _UnfitError as error:
+        raise GanlibError(f"The pack {path} {error}. Make it again with notebook 01 or "
+                          f"`ganlib data SOURCE {path}`.") from error
+
+
+def read_info(path):
+    """What the pack.json in a folder says, a dict, without a look at the images; {} where it says nothing."""
+    try:
+        info = json.loads((Path(path) / "pack.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return info if isinstance(info, dict) else {}
 
 
 def read_review(path):
@@ -192,9 +239,12 @@ def _write_info(folder, report):
 # -- reading
 
 
+class _UnfitError(Exception):
+    """A folder holds no whole pack; the text says why, and goes on after the name of the pack."""
+
+
 def _read(path):
-    """The pack in a folder; GanlibError when it is damaged or its parts disagree."""
-    again = f"Make it again with notebook 01 or `ganlib data SOURCE {path}`."
+    """The pack in a folder; _UnfitError when it is damaged or its parts disagree."""
     try:
         info = json.loads((path / "pack.json").read_text(encoding="utf-8"))
         images = np.load(path / "images.npy", mmap_mode="c")  # copy-on-write: the file stays as it is
@@ -205,15 +255,13 @@ def _read(path):
         if info["format"] > PACK_FORMAT:
             raise ValueError(f"it has format {info['format']}, written by a newer ganlib")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise GanlibError(f"The pack {path} is damaged ({error}). {again}") from error
+        raise _UnfitError(f"is damaged ({error})") from error
     parts_agree = indices == list(range(len(images))) and len(labels) == len(images)
     if not parts_agree or images.shape[1:] != (size, size, 3):
-        raise GanlibError(f"The pack {path} does not agree with its manifest: {len(images)} images of shape "
-                          f"{images.shape[1:]}, {len(labels)} labels, {len(indices)} manifest entries. "
-                          f"{again}")
+        raise _UnfitError(f"does not agree with its manifest: {len(images)} images of shape "
+                          f"{images.shape[1:]}, {len(labels)} labels, {len(indices)} manifest entries")
     if _hash(images, labels, attributes) != expected:
-        raise GanlibError(f"The pack {path} was altered: its images or labels are not those it was made "
-                          f"with. {again}")
+        raise _UnfitError("was altered: its images or labels are not those it was made with")
     return Pack(path, images, labels, attributes, expected, len(rows), info.get("settings") or {})
 
 

@@ -78,6 +78,19 @@ def test_the_labels_are_not_passed_over(folder):
     assert look_through(folder) == (["a.png"], [])
 
 
+def test_labels_that_are_not_used_are_passed_over(folder):
+    fill(folder, "x/a.png", "y/b.png")
+    for name in "x/labels.csv", "more.csv":
+        (folder / name).write_text("file,hair\nx/a.png,red\n")
+    unused = ("x/labels.csv", "labels.csv that is not used")
+    assert unused in look_through(folder)[1]
+    (folder / "labels.csv").write_text("file,hair\nx/a.png,blue\n")
+    report = clean_quietly(folder)
+    assert report.attributes == {"hair": ["blue"]} and unused in report.passed_over
+    report = clean_quietly(folder, labels=folder / "more.csv")
+    assert ("labels.csv", "labels.csv that is not used") in report.passed_over
+
+
 # -- links
 
 

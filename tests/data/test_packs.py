@@ -1,5 +1,6 @@
 import json
 import shutil
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,8 +8,13 @@ import pytest
 from helpers import make_pack, make_report, random_images
 
 from ganlib.data.batching import batches
-from ganlib.data.packs import load_pack, pack, read_review, write_review
+from ganlib.data.packs import load_pack, pack, pack_lock, read_review, write_review
 from ganlib.errors import GanlibError
+
+
+def left_over(folder):
+    """Hidden files and folders, but for locks: they stay."""
+    return [path for path in folder.glob(".*") if path.suffix != ".lock"]
 
 
 def test_pack_round_trip_with_labels_and_manifest(tmp_path):
@@ -24,7 +30,7 @@ def test_pack_round_trip_with_labels_and_manifest(tmp_path):
     assert rows[2]["index"] == "" and rows[2]["reason"] == "uniform" and rows[3]["index"] == "2"
     assert rows[0]["hair"] == "blue" and rows[2]["hair"] == ""
     assert load_pack(p.path).hash == p.hash
-    assert not list(tmp_path.glob(".*"))  # nothing temporary stays
+    assert not left_over(tmp_path)  # nothing temporary stays
 
 
 def test_the_hash_follows_images_and_labels(tmp_path):
@@ -78,18 +84,33 @@ def test_a_pack_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch,
 
     with monkeypatch.context() as patch:
         patch.setattr(call, full)
-        with pytest.raises(GanlibError, match="(?i)no space left.*untouched"):
+        with pytest.raises(GanlibError, match="(?i)no space left.*needs 0.0 MB.*untouched") as error:
             make_pack(tmp_path / "p", 9)
-    assert load_pack(tmp_path / "p").hash == old.hash and not list(tmp_path.glob(".*"))
+    assert f"the pack {tmp_path / 'p'} (" in str(error.value) and ".p.new" not in str(error.value)
+    assert load_pack(tmp_path / "p").hash == old.hash and not left_over(tmp_path)
 
 
 def test_a_pack_that_cannot_be_opened_does_not_replace_the_old_one(tmp_path, monkeypatch):
     old = make_pack(tmp_path / "p", 8)
     with monkeypatch.context() as patch:
         patch.setattr("ganlib.data.packs.MANIFEST_FIELDS", ("file", "number", "reason", "detail"))
-        with pytest.raises(GanlibError, match="damaged"):
+        with pytest.raises(GanlibError, match=f"the pack {tmp_path / 'p'} is damaged.*untouched") as error:
             make_pack(tmp_path / "p", 9)
-    assert load_pack(tmp_path / "p").hash == old.hash and not list(tmp_path.glob(".*"))
+    assert ".p.new" not in str(error.value)
+    assert load_pack(tmp_path / "p").hash == old.hash and not left_over(tmp_path)
+
+
+def test_two_that_make_one_pack_take_turns(tmp_path, capsys):
+    """The second one waits, and then packs as well."""
+    other = threading.Thread(target=make_pack, args=(tmp_path / "p", 9), daemon=True)
+    with pack_lock(tmp_path / "p"):
+        other.start()
+        mine = make_pack(tmp_path / "p", 8)  # whoever has the lock may pack
+        other.join(0.3)
+        assert other.is_alive() and load_pack(tmp_path / "p").hash == mine.hash
+    other.join(30)
+    assert len(load_pack(tmp_path / "p")) == 9
+    assert "at work on the pack p: waiting for it" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["file", "index", "reason", "detail"])
@@ -149,7 +170,7 @@ def test_too_little_space_is_told_before_anything_is_written(tmp_path, monkeypat
     with pytest.raises(GanlibError, match="No space left for 0 MB.*nothing was changed"):
         make_pack(tmp_path / "p", 9)
     monkeypatch.undo()
-    assert load_pack(tmp_path / "p").hash == old.hash and not list(tmp_path.glob(".*"))
+    assert load_pack(tmp_path / "p").hash == old.hash and not left_over(tmp_path)
 
 
 def test_a_swap_that_was_cut_off_is_mended(tmp_path):
