@@ -354,6 +354,11 @@ def play_design(page, exports):
     design.button("Save character sheet").click()
     assert wait(lambda: {p.suffix for p in exports.glob("character-001.*")} == {".png", ".safetensors"}, 60)
     design.says("Saved")
+    link = design.cell.locator("a[download]")
+    assert "underline" in link.evaluate("link => getComputedStyle(link).textDecorationLine")
+    with page.expect_download() as download:
+        link.click()
+    assert Path(download.value.path()).read_bytes() == (exports / "character-001.png").read_bytes()
 
 
 def play_invert(page, tmp_path):

@@ -12,7 +12,7 @@ from pathlib import Path
 import ipywidgets as widgets
 from PIL import Image
 
-from ...colors import GREY, INK, RED
+from ...colors import BLUE, GREY, INK, RED
 from ...errors import GanlibError
 from ...files import data_dir, kept_dir
 from ...images import encoded
@@ -210,7 +210,9 @@ class Panel:
         said = f'<span style="color:{color}">{html.escape(text)}</span>' if text else ""
         if file:
             link = f"data:application/octet-stream;base64,{base64.b64encode(file.read_bytes()).decode()}"
-            said += f' <a download="{file.name}" href="{link}">download</a>'
+            # JupyterLab takes away what tells a link from other words
+            looks = f"color:{BLUE};text-decoration:underline"
+            said += f' <a download="{file.name}" href="{link}" style="{looks}">download</a>'
         self.message.value = said
 
     def tell(self, text):
