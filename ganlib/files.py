@@ -43,11 +43,12 @@ def write_atomic(path, data, durable=True):
     """
     path = Path(path)
     part = path.with_name(f".{path.name}.part")
+    pieces = [data] if isinstance(data, bytes | bytearray | memoryview) else data
     written = 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(part, "wb") as file:
-            for piece in [data] if isinstance(data, bytes | bytearray | memoryview) else data:
+            for piece in pieces:
                 written += len(piece)
                 file.write(piece)
             if durable:

@@ -85,7 +85,8 @@ def evaluate(pack, runs, n=10_000, kind="lite", draws=3, full=True, infinity=Fal
     pack = pack if isinstance(pack, Pack) else load_pack(pack)
     _check_numbers(pack, n, draws, face_images)
     if not isinstance(runs, dict):
-        runs = {str(run): run for run in (runs if isinstance(runs, list | tuple) else [runs])}
+        sources = runs if isinstance(runs, list | tuple) else [runs]
+        runs = {str(source): source for source in sources}
     with memory_advice(f"Take fewer images: n is {n:,}."):
         groups = {}  # all are opened before any is measured
         most = max(n * draws, face_images)

@@ -41,6 +41,12 @@ def sample_files(run):
     return sorted((p for p in pictures if p.stem.isdigit()), key=lambda p: int(p.stem))
 
 
+def real_file(run):
+    """The grid of real images of a run, or None; `sample_files` are those beside it."""
+    path = folder_of(run) / "samples" / "real.png"
+    return path if path.is_file() else None
+
+
 def snapshot_files(run):
     """The generators that were saved on the way, in the order of images seen."""
     files = (folder_of(run) / "snapshots").glob("*.safetensors")

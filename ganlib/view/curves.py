@@ -200,7 +200,8 @@ def smooth(values, window):
     kernel = np.hanning(window + 2)[1:-1]
     total = np.convolve(values, kernel)
     weight = np.convolve(np.ones(len(values)), kernel)
-    return (total / weight)[window // 2:][:len(values)]
+    begin = window // 2  # where the average over the first value's neighbours stands
+    return (total / weight)[begin:begin + len(values)]
 
 
 def label_counts(pack):

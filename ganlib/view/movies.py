@@ -15,7 +15,7 @@ from PIL import Image
 from ..errors import GanlibError
 from ..files import check_replaceable, write_atomic
 from ..images import encoded
-from ..training.runs import folder_of, read_config, sample_files
+from ..training.runs import folder_of, read_config, real_file, sample_files
 from ..training.schedule import moment
 from .pictures import FONT, titled
 
@@ -121,8 +121,8 @@ def _pages(folder, include_real):
                           "(the generators that come with ganlib have no such pictures).")
     config = read_config(folder)
     pages = [_Page(path, _text_at(config, int(path.stem))) for path in files]
-    real = files[0].with_name("real.png")
-    opening = [_Page(real, "real images")] if include_real and real.is_file() else []
+    real = real_file(folder) if include_real else None
+    opening = [_Page(real, "real images")] if real else []
     return opening, pages
 
 
