@@ -10,11 +10,11 @@ from pathlib import Path
 
 from .config import Config
 from .data import packs
+from .data.changes import what_changed
 from .data.cleaning import clean
 from .data.decoding import readable
-from .data.folders import image_files, not_taken
-from .data.origins import contents, digest_of, listing, marker
-from .data.sources import fetch, identify, raw_folder
+from .data.folders import not_taken
+from .data.sources import fetch
 from .errors import GanlibError
 from .files import copy_folder, data_dir, kept_dir, mend_folder, remove_folder
 from .presets import Profile, pick_profile, preset
@@ -136,14 +136,17 @@ def get_pack(source, profile, size=64):
     if _named_pack(source):
         return packs.load_pack(_named_pack(source))
     path = pack_dir(source, size)
+    drawn_size = max(size, SMALLEST_DRAWN)
     with packs.pack_lock(path):
         packed = _open_or_bring_back(path)
         if packed:
-            changed = _what_changed(packed, source, profile, size)
+            changed, lost = what_changed(packed, source.source, profile.faces, drawn_size)
+            if lost:
+                print(_kept_as_it_is(packed, lost))
             if not changed:
                 return keep_pack(packed)
             print(readable(f"The pack {path.name} is made again: {changed}."))
-        raw = fetch(source.source, n=profile.faces, size=max(size, SMALLEST_DRAWN))
+        raw = fetch(source.source, n=profile.faces, size=drawn_size)
         report = clean(raw, size=size)
         if report.passed_over:
             print(not_taken(report.passed_over))
@@ -179,71 +182,11 @@ def _is_of(kaggle, folder, size, info):
             and source.lower() == kaggle.lower())
 
 
-def _what_changed(packed, source, profile, size):
-    """In words, what of a Source is not as it was when the pack was made of it; "" where all is."""
-    try:
-        name, identity = identify(source.source, n=profile.faces, size=max(size, SMALLEST_DRAWN))
-    except GanlibError:  # it is gone, and the pack is what is left
-        return ""
-    before = packed.settings
-    raw = Path(identity["source"]) if name is None else raw_folder(name, identity)
-    if "contents" not in before:  # made before packs knew their source
-        return _changed_files(packed, raw) if name is None else ""
-    is_here = name is None or marker(raw) is not None  # what was fetched may have been removed since
-    known = identity
-    if name is None:
-        known = marker(raw) or identity  # it may be a folder that fetch has filled
-    now = known["source"]
-    if now != before["source"]:
-        return f"it was made from {before['source']}, not from {now}"
-    if digest_of(known) != before["identity"]:
-        what = "the code that draws faces" if now == "synthetic" else now
-        return f"{what} has changed since"
-    return _changed_files(packed, raw) if is_here else ""
-
-
-def _changed_files(packed, raw):
-    """In words, what is new in a folder since a pack was made of it; "" where nothing is.
-
-    Where files are gone and there is no new one, that is printed and the pack stays: pictures may have been
-    removed to free the disk, or a Drive may not list them all. Told by their names.
-    """
-    try:
-        files = image_files(raw)
-    except GanlibError:  # emptied, or not readable now
-        files = []
-    before = packed.settings
-    if "contents" not in before and len(files) == packed.files:
-        return ""
-    if files and listing(raw, files) == before.get("listing"):
-        return ""
-    there = {readable(file) for file in files}
-    known = {_in_text(row["file"]) for row in packed.manifest()}
-    gone = known - there
-    labels_file = before.get("labels_file")
-    if labels_file and not (raw / labels_file).is_file():
-        gone.add(readable(labels_file))
-    if gone and there <= known:
-        print(_lost(packed, raw, gone))
-        return ""
-    if files and contents(raw, files) == before.get("contents"):
-        return ""
-    if len(files) == packed.files:
-        return f"files in {raw} have changed since"
-    return f"it was made from {packed.files:,} files of {raw}, where there are {len(files):,} now"
-
-
-def _in_text(name):
-    """A name from a manifest as `readable` writes it: an older version wrote what is no UTF-8 as it is."""
-    return readable(name) if re.search(r"[\udc80-\udcff]", name) else name
-
-
-def _lost(packed, raw, gone):
-    """The line for a pack whose source has lost these files."""
+def _kept_as_it_is(packed, lost):
+    """The line for a pack whose source has lost files: here and in the kept folder it stays."""
     copies = readable(" and ".join(map(str, _copies(packed.path))))
-    return (f"{readable(str(raw))} lacks {len(gone):,} of the files that the pack "
-            f"{readable(packed.path.name)} was made from, such as {min(gone)}: the pack is used as it is. "
-            f"To make it anew from what is there, remove {copies}.")
+    return (f"The pack {readable(packed.path.name)} is used as it is, though {lost}. To make it anew from "
+            f"what is there, remove {copies}.")
 
 
 # -- the folder that outlives the session
