@@ -40,7 +40,8 @@ def _changed_files(packed, raw):
     """The same of the folder of raw pictures.
 
     Files count as gone by their names, and only where no new one is there: some may have been removed to
-    free the disk, or a Drive may not list them all.
+    free the disk, or a Drive may not list them all. A copy of the folder, with other dates, is read as a
+    whole at each call: a pack keeps the dates of the files that it was made of.
     """
     try:
         files = image_files(raw)
