@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .errors import GanlibError, memory_advice
 
+INTERRUPTED = 130  # what a shell takes for "stopped by Ctrl-C"
 RUN = "a run folder, a generator file or a shipped generator's name (dcgan)"
 PSI = "truncation of a style-based generator: 0 is the mean face (default 1)"
 
@@ -27,14 +28,13 @@ def main(argv=None):
     try:
         with warnings.catch_warnings(), memory_advice("Close other programs."):
             warnings.showwarning = lambda text, *_, **__: _complain(args, text)
-            args.run_verb(args)
+            return args.run_verb(args) or 0
     except (GanlibError, OSError) as error:
         _complain(args, error)
         return 2
     except KeyboardInterrupt:
         _complain(args, "interrupted")
-        return 130
-    return 0
+        return INTERRUPTED
 
 
 def _complain(args, text):
@@ -83,7 +83,7 @@ def _data(args):
 
 def _add_train(verbs):
     p = _verb(verbs, "train", _train, "train a preset on a pack; resumes a run that was cut off")
-    p.add_argument("preset", help="a name of `ganlib presets`, or a config.json as a run's folder has it")
+    p.add_argument("preset", help="a name of `ganlib presets`, or a run's config.json")
     p.add_argument("pack")
     p.add_argument("run", help="folder of the run")
     budget = p.add_mutually_exclusive_group()
@@ -102,7 +102,9 @@ def _train(args):
     budget = {key: getattr(args, key) for key in ("images", "minutes") if getattr(args, key) is not None}
     if budget:  # a budget of the command line replaces the profile's
         changes = {"images": 0, "minutes": 0} | budget | changes
-    print(train(preset_or_file(args.preset, args.profile, **changes), args.pack, args.run))
+    run = train(preset_or_file(args.preset, args.profile, **changes), args.pack, args.run)
+    print(run)
+    return INTERRUPTED if run.stopped == "interrupt" else 0
 
 
 def _changes(items):

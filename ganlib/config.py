@@ -186,6 +186,8 @@ class Config(Recipe, Engine):
     @classmethod
     def load(cls, path):
         """Read a config.json; absent keys take their defaults."""
+        if not Path(path).is_file():
+            raise GanlibError(f"There is no file {path}: expected a config.json, as a run's folder has it.")
         try:
             saved = json.loads(Path(path).read_text())
             if saved["format"] > 1:

@@ -1,10 +1,12 @@
 """import ganlib, and its shell: quick, and with the names that the README uses."""
+import signal
 import subprocess
 import sys
 import time
 
 import pytest
 from helpers import make_pack
+from processes import wait_for_checkpoint
 
 import ganlib
 from ganlib.__main__ import main
@@ -55,4 +57,18 @@ def test_train_takes_a_config_in_the_place_of_a_preset(tmp_path, capsys):
     assert main(["train", config, str(pack.path), str(again), "--profile", "demo"]) == 2
     assert "leave the profile 'demo' out" in capsys.readouterr().err
     assert main(["train", str(run / "nothing.json"), str(pack.path), str(again)]) == 2
-    assert "nothing.json is not a config.json" in capsys.readouterr().err
+    assert "There is no file" in capsys.readouterr().err
+
+
+def test_a_training_that_was_stopped_is_told_to_the_shell(tmp_path):
+    """`ganlib train a ... || exit` in a loop is not to go on with the next one after Ctrl-C."""
+    pack = make_pack(tmp_path / "pack", 40)
+    run = tmp_path / "run"
+    changes = ["width=4", "batch=16", "resolution=32", "threads=1", "checkpoint_minutes=0"]
+    command = [sys.executable, "-m", "ganlib", "train", "dcgan", str(pack.path), str(run)]
+    process = subprocess.Popen([*command, "--images", "99999999", "--set", *changes], text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    wait_for_checkpoint(run, process)
+    process.send_signal(signal.SIGINT)
+    out = process.communicate(timeout=60)[0]
+    assert process.returncode == 130 and "the same call goes on from here" in out

@@ -83,18 +83,17 @@ class _Leg:
         self.state = State(saved["images"], saved["train_seconds"]) if saved else State()
         self.agenda = Agenda(config, self.state)
         self.meter = Meter(config, self.state)
-        self.line = ProgressLine(self.state.images, progress)
+        self.progress = progress
         # drawn before the first step, the same at every snapshot
         self.fixed_z = latents(64, config.z_dim, config.seed)
         self.fit_z = latents(FIT_Z, config.z_dim, config.seed + 1).split(config.batch)
-        real, _ = next(batches(pack, 64, config.seed, flip=False))
-        self.real = to_uint8(real).numpy()
+        self.real = to_uint8(next(batches(pack, 64, config.seed, flip=False))[0]).numpy()
 
     def run(self):
         """Begin, go on until the budget is spent, and end."""
         if self.agenda.reached >= 1:
             return self.finished()
-        with contextlib.closing(self.line):
+        with contextlib.closing(ProgressLine(self.state.images, self.progress)) as self.line:
             self.begin()
             self.go_on()
         return self.end()
@@ -113,13 +112,13 @@ class _Leg:
                 due = self.agenda.due(self.state, interrupt.is_set())
                 if due:
                     self.write(due)
-                self.show_progress()
+                self.show_progress(due.stop)
                 stopped = due.stop
 
-    def show_progress(self):
+    def show_progress(self, at_once):
         state = self.state
         self.line.update(state.images, state.seconds, self.agenda.share(state),
-                         lambda rate: self.agenda.seconds_left(state, rate))
+                         lambda rate: self.agenda.seconds_left(state, rate), at_once)
 
     def finished(self):
         """Nothing is left to do, unless a kill came between the last state and its generator."""
