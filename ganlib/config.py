@@ -149,7 +149,7 @@ class Config(Recipe, Engine):
                        "an image's gradient depend on the others of its batch")
 
     def _check_tables(self):
-        sizes = (4, 8, 16, 32, 64, 128, 256)
+        sizes = {4, 8, 16, *RESOLUTIONS[1:]}
         valid = {
             "grow": (lambda kimg: 0 <= kimg < math.inf, "thousands of images, zero or more"),
             "batches": (lambda n: 2 <= n < math.inf and n % 1 == 0, "whole batches of 2 or more"),
@@ -157,7 +157,7 @@ class Config(Recipe, Engine):
         }
         for name, (is_valid, words) in valid.items():
             table = steps_of(getattr(self, name), name)
-            self._need(list(table) == sorted(table) and set(table) <= set(sizes), name,
+            self._need(list(table) == sorted(table) and set(table) <= sizes, name,
                        "rising resolutions of 4, 8, 16, ...")
             self._need(all(map(is_valid, table.values())), name, words)
 

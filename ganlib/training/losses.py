@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, relu, softplus
 
+from ..models.layers import in_fp32
+
 
 def _ce(logits, label):
     return binary_cross_entropy_with_logits(logits, torch.zeros_like(logits) + label)
@@ -95,7 +97,7 @@ def noisy_labels(label, n, std, device=None, dice=None):
 def _gradients(D, x):
     """dD(x)/dx, (B, C*H*W), in fp32 and differentiable. D must judge every image by itself: no batch norm."""
     x = x.detach().float().requires_grad_()
-    with torch.autocast(x.device.type, enabled=False):
+    with in_fp32(x):
         return torch.autograd.grad(D(x).sum(), x, create_graph=True)[0].flatten(1)
 
 

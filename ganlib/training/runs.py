@@ -12,7 +12,7 @@ from ..config import Config, changed_keys
 from ..errors import GanlibError
 from ..files import append_text, remove_folder, write_atomic
 from ..images import encoded, grid
-from ..models.store import find_generator, read_metadata, save_generator
+from ..models.store import read_metadata, save_generator
 from .states import load_state, remove_state, save_state, state_files
 
 
@@ -212,8 +212,8 @@ class RunFolder:
     def exported_images(self):
         """The images seen of the generator in the folder, or None."""
         try:
-            return int(read_metadata(find_generator(self.path).read_bytes())["images"])
-        except (GanlibError, OSError, ValueError, KeyError):
+            return int(read_metadata(self.generator_path.read_bytes())["images"])
+        except (OSError, ValueError, KeyError):
             return None
 
 
