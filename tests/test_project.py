@@ -25,7 +25,7 @@ def cells(path, kind):
 
 
 def test_there_are_notebooks():
-    assert {"01_data", "02_dcgan", "03_lsgan", "04_wgan", "08_tricks"} <= {p.stem for p in NOTEBOOKS}
+    assert {"01_data", "02_dcgan", "03_lsgan", "04_wgan", "09_tricks"} <= {p.stem for p in NOTEBOOKS}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
