@@ -9,6 +9,8 @@ __version__ = "0.1.0"
 # name: the module that has it
 _PUBLIC = {
     "GanlibError": "errors",
+    # the first cell: machine, pictures, pack, recipe, run folder
+    "start": "session",
     # pictures -> a pack
     "fetch": "data.sources",
     "clean": "data.cleaning",
@@ -27,6 +29,7 @@ _PUBLIC = {
     "diagnosis": "evaluation.diagnosis",
     "curves": "view.curves",
     "indicators": "view.curves",
+    "report": "view.report",
     "grid": "images",
     "gif": "view.movies",
 }

@@ -34,7 +34,7 @@ LAYERS = [
     ["data"],
     ["training", "evaluation"],
     ["play", "view"],
-    ["start"],
+    ["session"],
     ["__main__"],
 ]
 LAYER_OF = {entry: number for number, entries in enumerate(LAYERS) for entry in entries}

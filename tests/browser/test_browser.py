@@ -64,7 +64,7 @@ LATENCY = """image => {
   document.addEventListener('keydown', () => begun = performance.now(), true);
   image.addEventListener('load', () => delays.push(performance.now() - begun)); }"""
 TRAIN = """from ganlib.presets import pick_profile, preset
-from ganlib.start import get_pack, pick_source, run_dir
+from ganlib.session import get_pack, pick_source, run_dir
 from ganlib.training.loop import train
 from ganlib.view.live import LivePanel
 profile = pick_profile()

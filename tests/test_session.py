@@ -13,8 +13,8 @@ from ganlib.data.packs import load_pack, pack, read_review, write_review
 from ganlib.data.sources import fetch
 from ganlib.errors import GanlibError
 from ganlib.files import kept_dir
-from ganlib.presets import Profile
-from ganlib.start import get_pack, keep_pack, mount_drive, pack_dir, pick_source, run_dir, start
+from ganlib.presets import Profile, preset
+from ganlib.session import get_pack, keep_pack, mount_drive, pack_dir, pick_source, run_dir, start
 from ganlib.training.loop import train
 
 CPU, SMOKE = Profile("cpu", "", 60), Profile("smoke", "", 8)
@@ -36,7 +36,7 @@ def quickly(folder, size):
 @pytest.fixture
 def quick(monkeypatch):
     """Cleaning without a face detector: pictures of noise are good."""
-    monkeypatch.setattr("ganlib.start.clean", quickly)
+    monkeypatch.setattr("ganlib.session.clean", quickly)
 
 
 def draw(folder, numbers):
@@ -72,13 +72,12 @@ def pack_now():
 
 def test_drawn_faces_without_anything_else():
     source = pick_source(CPU)
-    assert source.source == "synthetic" and "GANLIB_FACES" in str(source)
+    assert source.source == "synthetic" and "drawn by this program" in str(source)
 
 
 def test_what_ganlib_faces_names_comes_first(monkeypatch):
-    monkeypatch.setenv("KAGGLE_API_TOKEN", "x")
     monkeypatch.setenv("GANLIB_FACES", "/faces/my-faces.tar.gz")
-    source = pick_source(CPU, use_kaggle=True)
+    source = pick_source(CPU, "kaggle:someone/faces")
     assert source.source == "/faces/my-faces.tar.gz" and source.name.startswith("my-faces-")
     monkeypatch.setenv("GANLIB_FACES", "/others/my-faces.tar.gz")
     assert pick_source(CPU).name != source.name
@@ -87,18 +86,7 @@ def test_what_ganlib_faces_names_comes_first(monkeypatch):
 
 def test_smoke_is_always_synthetic(monkeypatch):
     monkeypatch.setenv("GANLIB_FACES", "/faces.zip")
-    monkeypatch.setenv("KAGGLE_API_TOKEN", "x")
-    assert pick_source(SMOKE, use_kaggle=True).source == "synthetic"
-
-
-def test_kaggle_only_on_the_users_word(monkeypatch, tmp_path):
-    with pytest.raises(GanlibError, match="kaggle.com.*GANLIB_FACES"):
-        pick_source(CPU, use_kaggle=True)
-    (tmp_path / "home" / ".kaggle").mkdir(parents=True)
-    (tmp_path / "home" / ".kaggle" / "kaggle.json").write_text("{}")
-    source = pick_source(CPU)
-    assert source.source == "synthetic" and "use_kaggle=True" in str(source)
-    assert pick_source(CPU, use_kaggle=True).source == "kaggle:soumikrakshit/anime-faces"
+    assert pick_source(SMOKE, "kaggle:someone/faces").source == "synthetic"
 
 
 def test_kaggle_sets_and_versions_have_packs_of_their_own(monkeypatch):
@@ -144,7 +132,7 @@ def test_get_pack_makes_it_once(mine, tmp_path, monkeypatch):
     p = pack_now()
     assert p.path.parent == tmp_path / "data" / "packs" and p.path.name.startswith("mine-")
     assert len(p) == p.files == 6 and p.size == 32 and p.source == str(mine)
-    monkeypatch.setattr("ganlib.start.clean", lambda *a, **k: pytest.fail("made again"))
+    monkeypatch.setattr("ganlib.session.clean", lambda *a, **k: pytest.fail("made again"))
     assert pack_now().hash == p.hash
 
 
@@ -153,7 +141,7 @@ def test_a_pack_that_notebook_01_made_is_used(mine, monkeypatch):
     source = pick_source(CPU)
     report = clean(fetch(source.source), size=32, fit="pad", faces="off", progress=False)
     p = pack(report, pack_dir(source, 32))
-    monkeypatch.setattr("ganlib.start.clean", lambda *a, **k: pytest.fail("made again"))
+    monkeypatch.setattr("ganlib.session.clean", lambda *a, **k: pytest.fail("made again"))
     assert pack_now().hash == p.hash
 
 
@@ -236,7 +224,7 @@ def test_a_file_of_another_kind_beside_the_pictures_changes_nothing(mine, tmp_pa
     (mine / "README.txt").write_text("mine")
     (mine / "up").symlink_to(tmp_path)
     draw(tmp_path, [100])
-    monkeypatch.setattr("ganlib.start.clean", lambda *a, **k: pytest.fail("made again"))
+    monkeypatch.setattr("ganlib.session.clean", lambda *a, **k: pytest.fail("made again"))
     assert pack_now().hash == p.hash and capsys.readouterr().out == ""
 
 
@@ -264,7 +252,7 @@ def test_files_that_were_only_touched_or_copied_are_the_same(mine, monkeypatch, 
     p = pack_now()
     for path in mine.iterdir():
         os.utime(path, (1, 1))
-    monkeypatch.setattr("ganlib.start.clean", lambda *a, **k: pytest.fail("made again"))
+    monkeypatch.setattr("ganlib.session.clean", lambda *a, **k: pytest.fail("made again"))
     assert pack_now().hash == p.hash
     (mine / ".DS_Store").write_text("hidden")
     assert pack_now().hash == p.hash
@@ -327,7 +315,7 @@ def test_a_pack_of_before_that_is_used_where_its_files_are_as_many(mine, monkeyp
         text = text.replace(f'"{key}"', f'"old-{key}"')
     (p.path / "pack.json").write_text(text)
     with monkeypatch.context() as patch:
-        patch.setattr("ganlib.start.clean", lambda *a, **k: pytest.fail("made again"))
+        patch.setattr("ganlib.session.clean", lambda *a, **k: pytest.fail("made again"))
         assert pack_now().hash == p.hash
     add(mine)
     assert len(pack_now()) == 20
@@ -447,7 +435,7 @@ def test_a_swap_on_the_drive_that_was_cut_off_is_mended(mine, drive, tmp_path, m
     kept = drive / "packs" / p.path.name
     kept.rename(kept.with_name(f".{kept.name}.old"))
     shutil.rmtree(tmp_path / "data")
-    monkeypatch.setattr("ganlib.start.clean", lambda *a, **k: pytest.fail("made again"))
+    monkeypatch.setattr("ganlib.session.clean", lambda *a, **k: pytest.fail("made again"))
     assert pack_now().hash == p.hash
 
 
@@ -495,16 +483,27 @@ def test_a_run_is_found_where_its_pack_has_another_name(tmp_path):
     assert run_dir("tricks/dcgan", CPU, again) != begun
 
 
-def test_start_gives_all_that_a_training_needs(mine, monkeypatch):
+# -- start
+
+
+def test_start_gives_all_that_a_training_needs(mine, monkeypatch, capsys):
     monkeypatch.setenv("GANLIB_PROFILE", "demo")
-    begun = start("dcgan", 32, images=64, minutes=0)
-    assert begun.profile.name == "demo" and begun.source.source == str(mine)
-    assert begun.config.resolution == begun.pack.size == 32 and begun.config.images == 64
-    assert begun.run == run_dir("dcgan", begun.profile, begun.pack)
-    for words in ("set by GANLIB_PROFILE", "named by GANLIB_FACES", "6 images", str(begun.run)):
-        assert words in str(begun)
+    here = start("dcgan", size=32, images=64, minutes=0)
+    told = capsys.readouterr().out
+    assert told.count("\n") == 2 and "set by GANLIB_PROFILE" in told and "named by GANLIB_FACES" in told
+    assert here.profile.name == "demo" and here.profile.faces == 3_000
+    assert here.source.source == str(mine) and here.fetch() == mine
+    assert not here.pack_dir.exists()  # nothing is made before it is asked for
+    assert here.size == here.config.resolution == here.pack.size == 32 and here.config.images == 64
+    assert here.pack is here.pack and here.pack.path == here.pack_dir and len(here.pack) == 6
+    assert here.run == here.folder("dcgan") == run_dir("dcgan", here.profile, here.pack)
+    assert here.folder("lsgan") == here.run.with_name("lsgan")
+    assert here.preset("lsgan", images=5) == preset("lsgan", here.profile, resolution=32, images=5)
+    assert here.pack_at(16).size == 16 and here.pack_at(16).hash != here.pack.hash
+    for words in ("set by GANLIB_PROFILE", "named by GANLIB_FACES", "'dcgan'", "32x32", str(here.pack_dir)):
+        assert words in repr(here)
 
 
 def test_no_drive_outside_colab():
-    with pytest.raises(GanlibError, match="not Colab.*USE_DRIVE = False"):
+    with pytest.raises(GanlibError, match="not Colab.*keep="):
         mount_drive()

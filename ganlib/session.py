@@ -5,7 +5,7 @@ import importlib.util
 import os
 import re
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from .config import Config
@@ -20,7 +20,6 @@ from .files import copy_folder, data_dir, kept_dir, mend_folder, remove_folder
 from .presets import Profile, pick_profile, preset
 from .training.runs import read_config
 
-KAGGLE_FACES = "kaggle:soumikrakshit/anime-faces"
 SMALLEST_DRAWN = 32  # pixels: faces are drawn at no fewer, and `clean` makes them smaller
 
 
@@ -38,58 +37,95 @@ class Source:
 
 @dataclass(frozen=True, repr=False)
 class Start:
-    """What a training needs: train(begun.config, begun.pack, begun.run)."""
+    """What a notebook works with: train(here.config, here.pack, here.run). `start` makes it.
+
+    profile, source, config: how much this machine can do, the images, and the recipe.
+    """
 
     profile: Profile
     source: Source
-    pack: packs.Pack
     config: Config
-    run: Path
+    name: str  # of the preset
+    given: dict = field(default_factory=dict)  # {"resolution": size} where `start` was given a size
+    _packs: dict = field(default_factory=dict)  # size in pixels: Pack, once it was asked for
 
     def __repr__(self):
-        return f"{self.profile}\n{self.source}\nPack {self.pack}\nRun folder: {self.run}"
+        recipe = f"Preset {self.name!r} at {self.size}x{self.size} pixels."
+        return f"{self.profile}\n{self.source}\n{recipe}\nPack: {readable(str(self.pack_dir))}"
+
+    @property
+    def size(self):
+        """The side of a picture in pixels."""
+        return self.config.resolution
+
+    @property
+    def pack(self):
+        """The Pack of the images, made or opened when it is first asked for. Raises GanlibError."""
+        return self.pack_at(self.size)
+
+    @property
+    def pack_dir(self):
+        """The folder where `pack` is, or will be."""
+        return pack_dir(self.source, self.size)
+
+    @property
+    def run(self):
+        """The folder of this preset's run on the pack. Raises GanlibError."""
+        return self.folder(self.name)
+
+    def folder(self, name):
+        """The folder of the run `name` on the same pack. Raises GanlibError."""
+        return run_dir(name, self.profile, self.pack)
+
+    def preset(self, name, **changes):
+        """The Config of another preset in the same profile, and of the size that `start` was given."""
+        return preset(name, self.profile, **(self.given | changes))
+
+    def pack_at(self, size):
+        """The Pack of the same images at another size in pixels. Raises GanlibError."""
+        if size not in self._packs:
+            self._packs[size] = get_pack(self.source, self.profile, size)
+        return self._packs[size]
+
+    def fetch(self):
+        """The folder of the raw images, as `ganlib.fetch` gives it. Raises GanlibError."""
+        return _fetch(self.source, self.profile, self.size)
 
 
-def start(name, size=None, use_kaggle=False, **changes):
-    """A Start: the profile for this hardware, the pack of the data at hand, and the config and run folder.
+def start(name="dcgan", *, faces="as before", keep="", size=None, **changes):
+    """A Start: the profile for this hardware, the images, and the config of the preset `name`.
 
-    name: of a preset; size: pixels, where not the preset's; changes: keys of the config, as `preset` takes
-    them. Raises GanlibError.
+    size: pixels, where not the preset's; changes: keys of the config, as `preset` takes them. Prints what was
+    chosen and why. Raises GanlibError.
     """
     profile = pick_profile()
-    if size is not None:
-        changes["resolution"] = size
-    config = preset(name, profile, **changes)
-    source = pick_source(profile, use_kaggle)
-    pack = get_pack(source, profile, config.resolution)
-    return Start(profile, source, pack, config, run_dir(name, profile, pack))
+    given = {} if size is None else {"resolution": size}
+    config = preset(name, profile, **(given | changes))
+    if "drive" in (keep, faces):
+        mount_drive()
+    elif keep:
+        os.environ["GANLIB_KEEP"] = str(keep)
+    source = pick_source(profile, faces)
+    print(profile)
+    print(source)
+    return Start(profile, source, config, name, given)
 
 
 # -- which data
 
 
-def pick_source(profile, use_kaggle=False):
-    """What GANLIB_FACES names, else the Kaggle set if you say so, else synthetic faces.
+def pick_source(profile, faces="as before"):
+    """The Source that GANLIB_FACES names, else `faces`, as `start` takes it; the smoke profile draws its own.
 
-    The smoke profile is always synthetic. Nothing is fetched here. Raises GanlibError where use_kaggle
-    is set and there are no credentials.
+    Nothing is fetched here. Raises GanlibError.
     """
-    named = os.environ.get("GANLIB_FACES")
     if profile.name == "smoke":
         return _source("synthetic", "the smoke profile always draws its own", profile)
-    if named:
-        return _source(named, "named by GANLIB_FACES", profile)
-    if use_kaggle:
-        if not kaggle_credentials():
-            raise GanlibError("use_kaggle=True, but there are no Kaggle credentials: create a token on your "
-                              "kaggle.com settings page and save it as ~/.kaggle/kaggle.json, or set "
-                              "KAGGLE_USERNAME and KAGGLE_KEY. Without: set GANLIB_FACES to an archive or "
-                              "folder, or use_kaggle=False.")
-        return _source(KAGGLE_FACES, "use_kaggle is set and there are credentials", profile)
-    why = "set GANLIB_FACES to an archive or folder for other faces"
-    if kaggle_credentials():
-        why = "there are Kaggle credentials: set use_kaggle=True for the real faces"
-    return _source("synthetic", why, profile)
+    if os.environ.get("GANLIB_FACES"):
+        return _source(os.environ["GANLIB_FACES"], "named by GANLIB_FACES", profile)
+    if faces == "as before":
+        return _source("synthetic", "drawn by this program", profile)
+    return _source(str(faces), "as faces= says", profile)
 
 
 def _source(source, why, profile):
@@ -146,11 +182,15 @@ def get_pack(source, profile, size=64):
             if not changed:
                 return keep_pack(packed)
             print(readable(f"The pack {path.name} is made again: {changed}."))
-        raw = fetch(source.source, n=profile.faces, size=drawn_size)
+        raw = _fetch(source, profile, size)
         report = clean(raw, size=size)
         if report.passed_over:
             print(not_taken(report.passed_over))
         return keep_pack(packs.pack(report, path))
+
+
+def _fetch(source, profile, size):
+    return fetch(source.source, n=profile.faces, size=max(size, SMALLEST_DRAWN))
 
 
 def _named_pack(source):
@@ -286,7 +326,7 @@ def run_dir(name, profile, pack=None):
 def mount_drive(folder="ganlib"):
     """On Colab: mount Google Drive and keep packs and runs in a folder of it from now on."""
     if not importlib.util.find_spec("google.colab"):
-        raise GanlibError("There is no Google Drive here (this is not Colab): leave USE_DRIVE = False. "
+        raise GanlibError('There is no Google Drive here (this is not Colab): leave keep="drive" out. '
                           "Runs stay on this disk; set GANLIB_KEEP to keep them in another folder.")
     from google.colab import drive
     drive.mount("/content/drive")
