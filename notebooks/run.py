@@ -1,107 +1,103 @@
 """Execute notebooks in a profile with visible progress, and keep them as HTML in data/runs/<profile>/.
 
-    python notebooks/run.py demo            all notebooks that the demo shows
+    python notebooks/run.py demo            what `make demo` shows, with a page that shows it all
     python notebooks/run.py cpu 02_dcgan    these notebooks, in this profile
     python notebooks/run.py cpu all         all notebooks
 """
-import html
 import os
 import sys
 import time
 from pathlib import Path
 
 import nbformat
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
-from nbconvert import HTMLExporter
+from pages.execution import execute
+from pages.export import html_page
 
+from ganlib.errors import GanlibError, did_you_mean
 from ganlib.files import data_dir
 from ganlib.presets import PROFILES
 
 HERE = Path(__file__).resolve().parent
-DEMO = ["01_data", "02_dcgan"]
+NOTEBOOKS = sorted(path.stem for path in HERE.glob("[0-9]*.ipynb"))
+DEMO = ["01_data", "02_dcgan", "07_explore"]
+USAGE = "python notebooks/run.py PROFILE [NOTEBOOKS or all]"
 
 
-class Client(NotebookClient):
-    """Prints what the cells print, and the progress bars, while they run."""
-
-    def output(self, outs, msg, display_id, cell_index):
-        if msg["msg_type"] == "stream":
-            say(msg["content"]["text"])
-        return super().output(outs, msg, display_id, cell_index)
-
-    def handle_comm_msg(self, outs, msg, cell_index):
-        # a tqdm bar in a notebook is a row of widgets; the text on its right says "12/60 [00:05<00:20]"
-        text = msg["content"].get("data", {}).get("state", {}).get("value")
-        if isinstance(text, str) and "[" in text:
-            show_bar(html.unescape(text).strip())
-        return super().handle_comm_msg(outs, msg, cell_index)
-
-
-last_bar = 0.0
-
-
-def show_bar(text):
-    """In a terminal one line that changes, in a log file a line in a while."""
-    global last_bar
-    if sys.stdout.isatty():
-        say(f"\r    {text[:110]:<110}\r")
-    elif time.monotonic() - last_bar > 10:
-        last_bar = time.monotonic()
-        say(f"    {text}\n")
-
-
-def say(text):
-    print(text, end="", flush=True)
-
-
-def is_bar(output):
-    """Whether an output is a progress bar: a widget, of which a page would show the first moment."""
-    data = output.get("data", {})
-    return "application/vnd.jupyter.widget-view+json" in data and "image/png" not in data
-
-
-def execute(name, folder):
-    notebook = nbformat.read(HERE / f"{name}.ipynb", as_version=4)
-    print(f"\n== {name}", flush=True)
-    client = Client(notebook, timeout=None, kernel_name="python3", store_widget_state=False,
-                    extra_arguments=["--IPKernelApp.log_level=ERROR"],
-                    resources={"metadata": {"path": str(HERE)}})
-    error = None
-    try:
-        client.execute()
-    except CellExecutionError as stopped:
-        error = stopped
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if not is_bar(output)]
-    page, _ = HTMLExporter().from_notebook_node(notebook)
-    (folder / f"{name}.html").write_text(page)
-    if error:
-        sys.exit(f"\n{name} stopped: {error.evalue}\nWhat it had done: {folder / f'{name}.html'}")
-
-
-def main():
-    if len(sys.argv) < 2 or sys.argv[1] not in PROFILES:
-        sys.exit(f"{__doc__}\nProfiles: {', '.join(PROFILES)}")
-    profile, names = sys.argv[1], sys.argv[2:] or DEMO
-    if names == ["all"]:
-        names = sorted(path.stem for path in HERE.glob("*.ipynb"))
-    os.environ["GANLIB_PROFILE"] = profile
-    for name in ("GANLIB_DATA", "GANLIB_KEEP", "GANLIB_FACES"):  # the kernels run in another folder
-        path = os.environ.get(name, "")
-        if path and (name != "GANLIB_FACES" or os.path.exists(path)):
-            os.environ[name] = os.path.abspath(os.path.expanduser(path))
+def main(arguments):
+    profile, names = asked_for(arguments)
+    set_environment(profile, drawn_faces=not names)
     folder = data_dir() / "runs" / profile
     folder.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
+    for name in names or DEMO:
+        run(name, folder, pages={*(names or DEMO), *(path.stem for path in folder.glob("*.html"))})
+    print(f"\n\nDone in {(time.monotonic() - begun) / 60:.1f} minutes.", flush=True)
+    if names:
+        list_files(folder)
+    else:
+        show_front(folder)
+
+
+def asked_for(arguments):
+    """(profile, names of notebooks; none for the demo) of the command's arguments. Raises GanlibError."""
+    profile, *names = arguments or [""]
+    if profile not in PROFILES:
+        found = f"There is no profile {profile!r}." if profile else "Which profile?"
+        raise GanlibError(f"{found}{did_you_mean(profile, PROFILES)} Usage: {USAGE}, where PROFILE is one of "
+                          f"{', '.join(PROFILES)}.")
+    if names == ["all"]:
+        return profile, NOTEBOOKS
+    names = [Path(name).name.removesuffix(".ipynb") for name in names]
     for name in names:
-        execute(name, folder)
-    print(f"\n\nDone in {(time.monotonic() - begun) / 60:.1f} minutes. Look at:")
-    for pattern in "*.html", "**/progress.gif", "**/losses.png", "**/generator.safetensors":
+        if name not in NOTEBOOKS:
+            raise GanlibError(f"There is no notebook {name!r}.{did_you_mean(name, NOTEBOOKS)} "
+                              f"There are: {', '.join(NOTEBOOKS)}; or say all.")
+    return profile, names
+
+
+def set_environment(profile, drawn_faces):
+    """What the kernels see. They run in another folder, so that paths must be absolute."""
+    os.environ["GANLIB_PROFILE"] = profile
+    if drawn_faces:
+        os.environ.setdefault("GANLIB_FACES", "synthetic")
+    for name in ("GANLIB_DATA", "GANLIB_KEEP", "GANLIB_FACES"):
+        path = os.path.expanduser(os.environ.get(name, ""))
+        if path and (name == "GANLIB_DATA" or os.path.exists(path)):
+            os.environ[name] = os.path.abspath(path)
+
+
+def run(name, folder, pages):
+    """Execute a notebook, and keep its page in a folder. Ends the program where a cell fails."""
+    print(f"\n== {name}", flush=True)
+    notebook = nbformat.read(HERE / f"{name}.ipynb", as_version=4)
+    error = execute(notebook, HERE)
+    page = folder / f"{name}.html"
+    page.write_text(html_page(notebook, name, pages), encoding="utf-8")
+    if error:
+        sys.exit(f"\n{name} stopped: {error.evalue}\nWhat it had done: {page}")
+
+
+def list_files(folder):
+    """Say what there is to look at."""
+    print("Look at:")
+    for pattern in "*.html", "**/progress.*", "**/losses.png", "**/generator.safetensors":
         for path in sorted(folder.glob(pattern)):
             print(f"  {os.path.relpath(path)}")
 
 
+def show_front(folder):
+    """Make the page that shows it all, and open it where there is a screen."""
+    from pages.front import make_front, open_in_browser
+
+    page = make_front(folder, DEMO)
+    if open_in_browser(page):
+        print(f"Opened {page} in your browser.")
+    else:
+        print(f"Open this page in a browser: {page}")
+
+
 if __name__ == "__main__":
-    main()
+    try:
+        main(sys.argv[1:])
+    except GanlibError as error:
+        sys.exit(str(error))

@@ -1,0 +1,84 @@
+"""Executing a notebook with visible progress, and making its outputs ready for a page."""
+import html
+import re
+import sys
+import time
+
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbformat.v4 import new_output
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+TO_PLAY = "Run the notebook to play with this."
+
+
+class Client(NotebookClient):
+    """Prints what the cells print, and the progress bars, while they run."""
+
+    def output(self, outs, msg, display_id, cell_index):
+        if msg["msg_type"] == "stream":
+            say(msg["content"]["text"])
+        return super().output(outs, msg, display_id, cell_index)
+
+    def handle_comm_msg(self, outs, msg, cell_index):
+        # a tqdm bar in a notebook is a row of widgets; the text on its right says "12/60 [00:05<00:20]"
+        text = msg["content"].get("data", {}).get("state", {}).get("value")
+        if isinstance(text, str) and re.search(r"\[\d\d:\d\d", text):
+            show_bar(html.unescape(text).strip())
+        return super().handle_comm_msg(outs, msg, cell_index)
+
+
+last_bar = 0.0
+
+
+def show_bar(text):
+    """In a terminal one line that changes, in a log file a line in a while."""
+    global last_bar
+    if sys.stdout.isatty():
+        say(f"\r    {text[:110]:<110}\r")
+    elif time.monotonic() - last_bar > 10:
+        last_bar = time.monotonic()
+        say(f"    {text}\n")
+
+
+def say(text):
+    print(text, end="", flush=True)
+
+
+def execute(notebook, folder):
+    """Execute a notebook in a folder, in place, and settle its outputs. Gives the error of a cell, or None."""
+    client = Client(notebook, timeout=None, kernel_name="python3", store_widget_state=False,
+                    extra_arguments=["--IPKernelApp.log_level=ERROR"],
+                    resources={"metadata": {"path": str(folder)}})
+    error = None
+    try:
+        client.execute()
+    except CellExecutionError as stopped:
+        error = stopped
+    settle(notebook)
+    return error
+
+
+def settle(notebook):
+    """Outputs for a page without a kernel: bars are left out, of a panel its still picture stays."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [settled for output in cell.outputs for settled in _settled(output)]
+
+
+def _settled(output):
+    data = output.get("data", {})
+    if WIDGET not in data:
+        return [output]
+    if is_bar(data):
+        return []
+    del data[WIDGET]
+    note = new_output("display_data", {"text/html": f'<p class="to-play">{TO_PLAY}</p>',
+                                       "text/plain": TO_PLAY})
+    return [output, note]
+
+
+def is_bar(data):
+    """Whether a widget is a progress bar, of which a page would show the first moment."""
+    text = data.get("text/plain", "")
+    return "image/png" not in data and bool(re.search(r"\d+%\||\d+it \[|it/s|^\w+\(", text))
