@@ -8,6 +8,8 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from .errors import GanlibError
 
+SMOOTH = Image.Resampling.LANCZOS  # how a picture gets another size
+
 
 def to_uint8(x):
     """(B, 3, H, W) in [-1, 1] to uint8 (B, H, W, 3), rounded to nearest."""
@@ -32,13 +34,35 @@ def encoded(save, format="png", **options):
     return file.getvalue()
 
 
+def resized(picture, size):
+    """A PIL image in another size, (width, height) in pixels, smoothly. There is no other way here."""
+    size = max(1, round(size[0])), max(1, round(size[1]))
+    return picture if size == picture.size else picture.resize(size, SMOOTH)
+
+
+def enlarged(images, scale):
+    """Pictures `scale` times as wide and as high, smoothly: uint8 (N, H, W, 3), or one PIL image.
+
+    scale: a number above 0. What comes back is of the kind that was given. Raises GanlibError for another
+    scale, and for an array that is none of images.
+    """
+    if not (isinstance(scale, int | float | np.number) and 0 < scale < float("inf")):
+        raise GanlibError(f"scale={scale!r}: expected a number above 0, as 2 for twice as wide and as high.")
+    if isinstance(images, Image.Image):
+        return resized(images, (scale * images.width, scale * images.height))
+    x = pixels_of(images)
+    if scale == 1:
+        return x
+    return np.stack([np.asarray(enlarged(Image.fromarray(one), scale)) for one in x])
+
+
 def grid(images, columns=8, padding=2, scale=1):
     """Images side by side as one PIL image, with white lines of `padding` pixels between and around them.
 
-    images: uint8 (N, H, W, 3) or float tensor (N, 3, H, W) in [-1, 1]. scale: a whole number by which small
-    pictures are enlarged (nearest neighbour). Raises GanlibError for anything else.
+    images: uint8 (N, H, W, 3) or float tensor (N, 3, H, W) in [-1, 1]. scale: how many times as large each
+    picture is shown, as for `enlarged`; the lines stay as they are. Raises GanlibError for anything else.
     """
-    x = _pixels(images).repeat(scale, 1).repeat(scale, 2)
+    x = enlarged(images, scale)
     columns = min(columns, len(x))
     missing = -len(x) % columns  # places that stay white in the last row
     x = np.pad(x, ((0, missing), (0, padding), (0, padding), (0, 0)), constant_values=255)
@@ -48,8 +72,11 @@ def grid(images, columns=8, padding=2, scale=1):
     return Image.fromarray(np.pad(x, ((padding, 0), (padding, 0), (0, 0)), constant_values=255))
 
 
-def _pixels(images):
-    """uint8 (N, H, W, 3) of what `grid` takes."""
+def pixels_of(images):
+    """uint8 (N, H, W, 3) of such an array, or of a float tensor (N, 3, H, W) in [-1, 1].
+
+    Raises GanlibError for anything else.
+    """
     x = images
     if isinstance(x, torch.Tensor):
         x = x.detach()

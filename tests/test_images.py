@@ -2,11 +2,12 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from run_folders import SHADES, flat, noise
 from torchvision.utils import make_grid
 
 from ganlib.errors import GanlibError
-from ganlib.images import grid, to_uint8
+from ganlib.images import enlarged, grid, resized, to_uint8
 
 
 @pytest.mark.parametrize("n, columns, padding", [(64, 8, 2), (5, 3, 2), (3, 8, 1), (4, 2, 0)])
@@ -20,6 +21,39 @@ def test_grid_enlarges_pictures_and_not_the_lines_between():
     small = flat(SHADES[:3], 4)
     large = small.repeat(3, 1).repeat(3, 2)
     assert (np.asarray(grid(small, columns=2, scale=3)) == np.asarray(grid(large, columns=2))).all()
+
+
+def slope(size):
+    """A picture that goes evenly from black to white."""
+    row = np.linspace(0, 255, size).round().astype(np.uint8)
+    return row[None, None, :, None].repeat(size, 1).repeat(3, 3)
+
+
+@pytest.mark.parametrize("scale", [2, 2.5, 4, np.float64(3)])
+def test_enlarging_is_smooth(scale):
+    """An even slope stays one, without stairs, and no colour comes in that was not there."""
+    large = enlarged(slope(16), scale)
+    assert large.shape == (1, round(16 * scale), round(16 * scale), 3) and large.dtype == np.uint8
+    row = large[0, 0, :, 0].astype(int)
+    inner = row[round(2 * scale):-round(2 * scale)]
+    assert (np.diff(inner) > 0).all() and np.diff(inner).max() <= 1.4 * 17 / scale
+    assert (enlarged(flat(SHADES), scale) == np.array(SHADES)[:, None, None]).all()
+
+
+def test_enlarging_keeps_the_kind_and_takes_what_a_grid_takes():
+    x = noise(3)
+    picture = enlarged(Image.fromarray(x[0]), 2)
+    assert (np.asarray(picture) == enlarged(x, 2)[0]).all()
+    assert resized(Image.fromarray(x[0]), (32, 32)) == picture
+    floats = torch.from_numpy(x).permute(0, 3, 1, 2) / 127.5 - 1
+    assert (enlarged(floats, 2) == enlarged(x, 2)).all()
+    assert (enlarged(x, 1) == x).all() and enlarged(x, 0.5).shape == (3, 8, 8, 3)
+
+
+@pytest.mark.parametrize("scale", [0, -1, float("nan"), float("inf"), "2", None])
+def test_a_scale_that_is_none_is_named(scale):
+    with pytest.raises(GanlibError, match="scale=.*expected a number above 0"):
+        enlarged(noise(1), scale)
 
 
 def test_grid_takes_floats_and_single_pictures():

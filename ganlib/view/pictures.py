@@ -1,17 +1,37 @@
-"""Sheets of pictures under titles, and the font of the titles.
+"""Sheets of pictures under titles, tables of pictures with labels, and the letters of both.
 
 Pictures are PIL images: they show inline as the last line of a cell, and go to a file with `.save(...)`.
 """
+import math
+from pathlib import Path
+
+import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ..colors import INK
-from ..images import grid
+from ..errors import GanlibError
+from ..images import enlarged, grid, resized
 
-FONT = ImageFont.load_default(18)
 
+def font(size, weight=""):
+    """The letters of all figures, DejaVu Sans, `size` pixels high. Pillow's own lack the dash and psi.
+
+    weight: "" or "-Bold".
+    """
+    file = Path(matplotlib.get_data_path(), "fonts", "ttf", f"DejaVuSans{weight}.ttf")
+    return ImageFont.truetype(file, size)
+
+
+FONT = font(17)
+LABEL_FONT = font(14)
+TITLE_FONT = font(14, "-Bold")
+LINE = 18  # pixels, the height of a line of a table's texts
 STRIP = 30  # pixels, the height of a title
 SHEET = 1080  # pixels, about how wide sheets side by side may be
+GAP = 2  # pixels between the pictures of a table
+AIR = 8  # pixels around the texts of a table
+WIDEST_LABEL = 190  # pixels, from which on the label of a row is broken into lines
 
 
 def side_by_side(sheets, columns=8):
@@ -20,12 +40,11 @@ def side_by_side(sheets, columns=8):
     widest = max(sheet.width for sheet in grids.values())
     across = max(1, min(len(grids), SHEET // widest))
     width = widest * max(1, SHEET // (widest * max(2, across)))
-    enlarged = {}
+    enlarged_grids = {}
     for title, sheet in grids.items():
-        height = round(sheet.height * width / sheet.width)
-        enlarged[title] = sheet.resize((width, height), Image.Resampling.NEAREST)
-    highest = max(sheet.height for sheet in enlarged.values())
-    cards = [np.asarray(titled(sheet, title, width, highest)) for title, sheet in enlarged.items()]
+        enlarged_grids[title] = resized(sheet, (width, sheet.height * width / sheet.width))
+    highest = max(sheet.height for sheet in enlarged_grids.values())
+    cards = [np.asarray(titled(sheet, title, width, highest)) for title, sheet in enlarged_grids.items()]
     return grid(np.stack(cards), across, padding=8)
 
 
@@ -39,4 +58,90 @@ def titled(picture, text, width, height):
     page = Image.new("RGB", (width, height + STRIP), "white")
     page.paste(picture, ((width - picture.width) // 2, STRIP))
     ImageDraw.Draw(page).text((6, 16), text, INK, FONT, "lm")
+    return page
+
+
+def table(images, rows=(), columns=(), row_title="", column_title="", scale=1):
+    """PIL image of a table of pictures, with a label before each row and over each column.
+
+    images: uint8 (R * C, H, W, 3), row by row, or float tensor (R * C, 3, H, W) in [-1, 1]; (R, C, ...) is
+    taken as well. rows, columns: labels, texts or numbers; one of the two may be left out. row_title,
+    column_title: what the labels are, as "psi" or "standard deviations". scale: as for `enlarged`. Columns
+    stand as far apart as their longest word needs, and rows as far as their lines. Raises GanlibError where
+    there is not one picture for each place.
+    """
+    if getattr(images, "ndim", 0) == 5:
+        images = images.reshape(-1, *images.shape[2:])
+    cells = [Image.fromarray(one) for one in enlarged(images, scale)]
+    across = len(columns) or max(1, len(cells) // max(1, len(rows)))
+    down = len(rows) or len(cells) // across
+    if not (len(rows) or len(columns)) or across * down != len(cells):
+        raise GanlibError(f"A table of {len(rows)} rows and {len(columns)} columns: found {len(cells)} "
+                          "images; expected a label for each row or column, and an image for each place.")
+    side = _in_lines(rows, WIDEST_LABEL) or [""] * down
+    head = _in_lines(columns, cells[0].width) or [""] * across
+    return _laid_out(cells, side, head, str(row_title), str(column_title))
+
+
+def _in_lines(labels, width):
+    """Labels as texts, broken between words into lines of so many pixels, or of those of the longest word."""
+    texts = [_in_words(label).split() for label in labels]
+    width = max([width, *(LABEL_FONT.getlength(word) for words in texts for word in words)])
+    found = []
+    for words in texts:
+        lines: list[str] = []
+        for word in words:
+            if lines and LABEL_FONT.getlength(f"{lines[-1]} {word}") <= width:
+                lines[-1] += f" {word}"
+            else:
+                lines.append(word)
+        found.append("\n".join(lines))
+    return found
+
+
+def _in_words(label):
+    """A label, or a number of Python, NumPy or torch, as text."""
+    value = label.item() if hasattr(label, "item") else label
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _width_of(texts):
+    """Pixels that the longest line of some labels takes."""
+    return math.ceil(max(LABEL_FONT.getlength(line) for text in texts for line in text.split("\n")))
+
+
+def _height_of(texts):
+    """Pixels that the label of the most lines takes."""
+    return LINE * max(text.count("\n") + 1 if text else 0 for text in texts)
+
+
+def _laid_out(cells, side, head, row_title, column_title):
+    """The picture of a table: cells row by row, the texts of its side and of its head, and both titles.
+
+    The title of the rows stands over their labels, that of the columns in a line of its own above theirs.
+    """
+    title_width = math.ceil(TITLE_FONT.getlength(column_title))
+    left = max(_width_of(side), math.ceil(TITLE_FONT.getlength(row_title)))
+    left += 2 * AIR if left else AIR
+    top = AIR + (LINE + AIR if column_title else 0) + max(_height_of(head), _height_of([row_title]))
+    top += AIR // 2 if top > AIR else 0
+    width, height = cells[0].size
+    pitch_x, pitch_y = max(width + GAP, _width_of(head) + AIR), max(height, _height_of(side)) + GAP
+    middle = left + max(len(head) * pitch_x, title_width) // 2
+    right = left + max(len(head) * pitch_x, title_width) + AIR
+    page = Image.new("RGB", (right, top + len(side) * pitch_y + AIR), "white")
+    pen = ImageDraw.Draw(page)
+    pen.text((middle, AIR), column_title, INK, TITLE_FONT, "ma")
+    pen.text((AIR, top - AIR), row_title, INK, TITLE_FONT, "ls")
+    for i, text in enumerate(head):
+        for k, line in enumerate(reversed(text.split("\n"))):
+            pen.text((left + (i + 0.5) * pitch_x, top - AIR - k * LINE), line, INK, LABEL_FONT, "ms")
+    for i, text in enumerate(side):
+        lines = text.split("\n")
+        for k, line in enumerate(lines):
+            y = top + i * pitch_y + height / 2 + (k - len(lines) / 2 + 0.5) * LINE
+            pen.text((left - AIR, y), line, INK, LABEL_FONT, "rm")
+    for i, cell in enumerate(cells):
+        row, column = divmod(i, len(head))
+        page.paste(cell, (left + column * pitch_x + (pitch_x - width) // 2, top + row * pitch_y))
     return page

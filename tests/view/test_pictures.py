@@ -1,10 +1,12 @@
 """Sheets of several runs side by side."""
 import numpy as np
-from PIL import Image
-from run_folders import noise
+import pytest
+import torch
+from run_folders import SHADES, flat, noise
 
-from ganlib.images import grid
-from ganlib.view.pictures import real_vs_fake, side_by_side, titled
+from ganlib.errors import GanlibError
+from ganlib.images import enlarged, grid, resized
+from ganlib.view.pictures import LABEL_FONT, font, real_vs_fake, side_by_side, table, titled
 
 
 def place(part, whole):
@@ -35,8 +37,7 @@ def test_side_by_side_brings_all_to_one_size():
     shown = side_by_side({"a": small, "b": large}, columns=4)
     sheets = [grid(x, columns=4) for x in (small, large)]
     size = max(sheet.width for sheet in sheets) * 4  # as large as a page has room for
-    enlarged = [sheet.resize((size, size), Image.Resampling.NEAREST) for sheet in sheets]
-    (top, left), (other_top, other_left) = (place(sheet, shown) for sheet in enlarged)
+    (top, left), (other_top, other_left) = (place(resized(sheet, (size, size)), shown) for sheet in sheets)
     assert top == other_top and left + size < other_left and other_left + size < shown.width <= 1100
 
 
@@ -45,3 +46,73 @@ def test_many_sheets_go_into_rows():
     shown = side_by_side(sheets)
     tops = [place(grid(x), shown)[0] for x in sheets.values()]
     assert shown.width <= 1100 and tops[0] == tops[1] < tops[4]
+
+
+def places(colours, page):
+    """{number of a colour: (top, left, bottom, right)} of flat pictures on a page."""
+    x = np.asarray(page)
+    found = {}
+    for number, colour in enumerate(colours):
+        ys, xs = np.nonzero((x == colour).all(2))
+        found[number] = ys.min(), xs.min(), ys.max() + 1, xs.max() + 1
+    return found
+
+
+def has_ink(page, top, left, bottom, right):
+    return (np.asarray(page)[top:bottom, left:right].min(2) < 128).any()
+
+
+@pytest.mark.parametrize("size", [28, 64, 128])
+def test_a_table_has_a_label_at_each_row_and_column(size):
+    colours = [(40 * i, 250 - 40 * i, 99) for i in range(6)]
+    page = table(flat(colours, size), ["seed 3", "hair: dark – light"], [0, 0.25, 123456], "face", "psi")
+    found = places(colours, page)
+    for number, (top, left, bottom, right) in found.items():
+        assert (bottom - top, right - left) == (size, size)
+        assert (top, left) == (found[number // 3 * 3][0], found[number % 3][1])  # in line
+    lines = [found[0][1] - 4, *(found[i][1] - 4 for i in (1, 2)), page.width]
+    for left, right in zip(lines, lines[1:]):
+        assert has_ink(page, found[0][0] - 30, left, found[0][0], right)  # over each column
+    for number in 0, 3:
+        assert has_ink(page, found[number][0], 0, found[number][2], found[0][1])  # before each row
+    edges = np.asarray(page).copy()
+    edges[4:-4, 4:-4] = 255
+    assert (edges == 255).all()  # nothing is cut off
+
+
+@pytest.mark.parametrize("size", [28, 64, 128])
+@pytest.mark.parametrize("label", ["indistinguishable", 0.125, "a label of several words"])
+def test_the_labels_of_a_table_do_not_touch(size, label):
+    """However long they are: what lies between two labels is paper."""
+    page = table(flat(SHADES[:2], size), columns=[label, label])
+    (top, left, _, right), (_, second, *_) = places(SHADES[:2], page).values()
+    between = (right + second) // 2
+    assert not has_ink(page, 0, between - 2, top, between + 2)
+    assert has_ink(page, 0, left - 60 if left > 60 else 0, top, between)
+    assert second - left >= max(LABEL_FONT.getlength(word) for word in str(label).split())
+
+
+def test_a_table_writes_numbers_as_people_do():
+    pictures = flat(SHADES[:3])
+    for labels in np.linspace(0, 1, 3), torch.linspace(0, 1, 3), ["0", "0.5", "1"]:
+        assert table(pictures, columns=labels) == table(pictures, columns=[0, 0.5, 1])
+    assert table(pictures, rows=["a"]).height == table(pictures, rows=["a"], columns=["", "", ""]).height
+
+
+def test_a_table_takes_what_a_grid_takes():
+    x = flat(SHADES[:4])
+    expected = table(x, [1, 2], [3, 4])
+    floats = torch.from_numpy(x).permute(0, 3, 1, 2) / 127.5 - 1
+    assert table(floats, [1, 2], [3, 4]) == table(x.reshape(2, 2, 16, 16, 3), [1, 2], [3, 4]) == expected
+    assert table(x, [1, 2], [3, 4], scale=2) == table(enlarged(x, 2), [1, 2], [3, 4])
+
+
+@pytest.mark.parametrize("rows, columns", [([], []), ([1], [1, 2]), ([1, 2, 3], []), ([1, 2], [1, 2, 3])])
+def test_a_table_has_one_picture_for_each_place(rows, columns):
+    with pytest.raises(GanlibError, match=f"{len(rows)} rows and {len(columns)} columns: found 4 images"):
+        table(flat(SHADES), rows, columns)
+
+
+def test_the_letters_have_what_labels_need():
+    for sign in "–ψσ×−":
+        assert bytes(font(14).getmask(sign)) != bytes(font(14).getmask("\ufffe"))  # no empty box
