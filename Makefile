@@ -3,7 +3,7 @@ PYTHON ?= python3
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: setup demo test lab bench faults clean
+.PHONY: setup demo test lab outputs bench faults clean
 
 setup: .venv/.done
 .venv/.done: pyproject.toml
@@ -25,6 +25,9 @@ test: setup  ## all tests, and every notebook in the smoke profile
 
 lab: setup  ## JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+outputs: setup  ## the outputs that the notebooks keep in git, made again
+	$(BIN)/python .ci/outputs.py
 
 bench: setup  ## the measurements that the README quotes
 	for file in tests/benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

@@ -24,16 +24,6 @@ def cells(path, kind):
     return ["".join(c["source"]) for c in json.loads(path.read_text())["cells"] if c["cell_type"] == kind]
 
 
-def test_there_are_notebooks():
-    assert {"01_data", "02_dcgan", "03_lsgan", "04_wgan", "09_tricks"} <= {p.stem for p in NOTEBOOKS}
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_notebooks_link_to_each_other(path):
-    for link in re.findall(r"\]\((?!https?://)([^)\s]+)\)", "".join(cells(path, "markdown"))):
-        assert (path.parent / link).exists(), link
-
-
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_badge_and_set_up_cell_follow_the_repository(path):
     repository = PROJECT["urls"]["Repository"]
@@ -51,19 +41,6 @@ def test_badge_and_set_up_cell_follow_the_repository(path):
 
 def test_the_set_up_cells_are_all_the_same():
     assert len({cells(path, "code")[0] for path in NOTEBOOKS}) == 1
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_notebooks_are_committed_without_outputs(path):
-    for cell in json.loads(path.read_text())["cells"]:
-        assert not cell.get("outputs") and cell.get("execution_count") is None
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_cells_are_short(path):
-    for cell in cells(path, "code"):
-        lines = [line for line in cell.splitlines() if line.strip() and not line.startswith("#")]
-        assert len(lines) <= 15, cell
 
 
 def test_environment_and_pyproject_have_the_same_pins():
