@@ -13,6 +13,7 @@ for FD-lite against all real images. The check has the full width.
 """
 import argparse
 import json
+import math
 import multiprocessing
 import os
 import statistics
@@ -287,18 +288,50 @@ def verdict(better, worse, direction):
     return "held" if lower == (direction == "lower") else "did not hold"
 
 
+MEASURES = {  # key: what readers call it
+    "fd": "FD-lite",
+    "diversity": "variety",
+    "swing": "swing of G's loss",
+    "accuracy": "D's accuracy",
+    "unrest": "unrest of D",
+    "weights": "size of G's weights",
+    "faces": "faces found",
+}
+WANTED = {"lower": "↓", "higher": "↑"}
+
+
 def tables(done):
-    """Markdown: the claims with their verdicts, and all arms."""
+    """Markdown: the claims with their verdicts, all arms, and the check at 64x64."""
+    return "\n\n".join([claims_table(done), arms_table(done), *check_line()])
+
+
+def claims_table(done):
+    """The claims, what was measured with and without, and the verdicts."""
     lines = ["| claim | made in | measure | with | without | verdict |", "|---|---|---|---|---|---|"]
-    lines += [claim_line(done, claim) for claim in CLAIMS]
-    lines += ["", "| recipe | images seen | FD-lite | diversity | swing of L_G | D's accuracy "
-                  "| skipped updates of D, of G |", "|---|---|---|---|---|---|---|"]
+    return "\n".join(lines + [claim_line(done, claim) for claim in CLAIMS])
+
+
+def arms_table(done):
+    """All arms, the best first."""
+    lines = ["| recipe | images seen | FD-lite | variety | swing of G's loss | D's accuracy "
+             "| updates skipped by D, by G |", "|---|---|---|---|---|---|---|"]
     best_first = sorted(ARMS, key=lambda arm: statistics.mean(values_of(done, arm, "fd") or [9e9]))
-    lines += [arm_line(done, arm) for arm in best_first]
-    if rows := load_check():
-        each = [f"{row['arm']} {row['fd']:.0f} (diversity {row['diversity']:.2f})" for row in rows]
-        lines += ["", f"Once at 64x64 with the full width, FD-lite: {', '.join(each)}"]
-    return "\n".join(lines)
+    return "\n".join(lines + [arm_line(done, arm) for arm in best_first])
+
+
+def check_line():
+    """[the line about the runs at 64x64], or nothing where there are none."""
+    each = [f"{row['arm']} {row['fd']:.0f} (variety {row['diversity']:.2f})" for row in load_check()]
+    return [f"Once at 64×64 with the full width, FD-lite: {'; '.join(each)}."] if each else []
+
+
+def verdict_counts(done):
+    """How many claims came to which verdict, in a sentence."""
+    words = [claim_line(done, claim).rpartition(" | ")[2].removesuffix(" |") for claim in CLAIMS]
+    was = {"too close to call": "were too close to call", "too early to tell": "were too early to tell",
+           "not run yet": "were not run yet"}
+    counts = [f"{words.count(word)} {was.get(word, word)}" for word in sorted(set(words), key=words.count)]
+    return f"Of {len(words)} claims, {', '.join(counts[:-1])} and {counts[-1]}."
 
 
 def claim_line(done, claim):
@@ -309,7 +342,7 @@ def claim_line(done, claim):
     lowest = [min(values_of(done, arm, "fd"), default=0) for arm in arms]
     if claim.other and values[1] and min(lowest) > UNTRAINED:
         word = "too early to tell"
-    cells = [claim.text, claim.where, f"{claim.measure} ({claim.better} is better)", shown[0],
+    cells = [claim.text, claim.where, f"{MEASURES[claim.measure]} {WANTED[claim.better]}", shown[0],
              shown[1] if claim.other else "", word]
     return f"| {' | '.join(cells)} |"
 
@@ -324,11 +357,14 @@ def arm_line(done, arm):
 
 
 def in_short(values):
-    """The mean, and the standard deviation where there are several."""
+    """The mean, and the standard deviation to two digits where there are several: 718 ± 55, 0.935 ± 0.059."""
     if not values:
         return ""
-    spread = f" ± {statistics.stdev(values):.3g}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.4g}{spread}"
+    spread = statistics.stdev(values) if len(values) > 1 else 0
+    if spread == 0:
+        return f"{statistics.mean(values):.4g}"
+    digits = max(0, 1 - math.floor(math.log10(spread)))
+    return f"{statistics.mean(values):.{digits}f} ± {spread:.{digits}f}"
 
 
 def main():

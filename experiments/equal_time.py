@@ -1,4 +1,4 @@
-"""Models trained for the same time on two CPU cores and measured alike: the README's results.
+"""Models trained for the same time on two CPU cores and measured alike: the results of docs/results.md.
 
     python experiments/equal_time.py PACK --rates        images/s of each model; nothing else may be running
     python experiments/equal_time.py PACK [MODEL ...]    train what is missing (or go on), and measure it
@@ -35,17 +35,20 @@ MODELS = {  # name: (preset, its profile, what differs from it, what it is)
     "dcgan-10k": ("dcgan-10k", None, {}, "AnimeCharacterDCGANGeneration's"),
     "wgan-gp": ("wgan-gp", None, {}, "five critic steps, gradient penalty"),
     "wgan-gp-ttur": ("wgan-gp-ttur", None, {}, "one critic step, at three times G's learning rate"),
-    "dcgan-cpu": ("dcgan", "cpu", {}, "the report's, half the channels, batches of 16, a faster D"),
-    "lsgan-cpu": ("lsgan", "cpu", {}, "dcgan-cpu with least squares"),
+    "dcgan-cpu": (
+        "dcgan", "cpu", {},
+        "the report's, half the channels, batches of 16, a faster D, noise on all that D sees"),
+    "lsgan-cpu": ("lsgan", "cpu", {}, "the row above with least squares"),
     "dcgan-augmented": ("dcgan", None, dict(augment=AUGMENT), "the report's, with DiffAugment"),
     "lsgan-augmented": (
         "lsgan", None, dict(augment=AUGMENT), "the report's, least squares, with DiffAugment"),
     "stylegan": ("stylegan", "cpu", {}, "the report's, growing, 128 channels at most"),
     "pairs": (
-        "stylegan-fast", "cpu", {}, "16 channels at 64x64, batches of 16, relativistic pairs, R1 and R2"),
-    "narrow": ("stylegan-fast", "cpu", PLAIN, "the same with the non-saturating loss and R1"),
+        "stylegan-fast", "cpu", {}, "16 channels at 64x64, batches of 16, relativistic loss, R1 and R2"),
+    "narrow": ("stylegan-fast", "cpu", PLAIN, "the row above with the non-saturating loss and R1"),
     "wide": (
-        "stylegan-fast", "cpu", PLAIN | dict(width=32, d_width=24), "that with 32 and 24 channels there"),
+        "stylegan-fast", "cpu", PLAIN | dict(width=32, d_width=24),
+        "the row above with 32 channels at 64x64 in G and 24 in D"),
     "full": (
         "stylegan-fast", "colab", dict(max_width=192),
         "64 channels at 64x64, batches of 32; trained on a GPU"),
@@ -171,7 +174,7 @@ def draw_curves(axes, found):
         name, _, again = key.partition(", ")
         x = [minutes_of(images, found["rates"][name]) for images, _ in found["curves"][key]]
         y = [fd for _, fd in found["curves"][key]]
-        label = None if again else f"{best[name]:.0f}  {name}: {MODELS[name][3]}"
+        label = None if again else f"{best[name]:.0f}  {recipe_of(name).replace('`', '')}"
         style = "--" if again else "-"
         line, = axes.plot(x, y, style, linewidth=1.5, color=colors.get(name), label=label)
         colors[name] = line.get_color()
@@ -419,14 +422,36 @@ def scores_of(model, images, found):
             f"of the irises' colours {row['eye_gap']:.0f} ({real['eye_gap']:.0f}). FD-lite is not FID.")
 
 
+# -- tables: of the shell, and those that docs/tables.py writes into the Markdown files
+
 KEYS = ("images", "minutes", "fd", "kid", "precision", "recall", "density", "coverage", "eye_gap", "labels")
+# The README's rows, in a reader's words; "{}": the name of a generator that comes with ganlib
+README_ROWS = {
+    "real": "real pictures, one half against the other",
+    "full, 289 minutes": "{}: style-based, large",
+    "pairs, 90 minutes": "the same in the profile `cpu`: small",
+    "dcgan-cpu, 33 minutes": "{}: DCGAN in small batches",
+    "stylegan, 90 minutes": "{}: the StyleGAN that grows",
+    "lsgan-cpu, 25 minutes": "{}: least squares, small batches",
+    "wgan-gp-ttur, 81 minutes": "{}: Wasserstein distance",
+    "dcgan, 75 minutes": "{}: the DCGAN of the report",
+}
+# Which rows to hold beside the FIDs of report.json: its model, a model here, and a DCGAN that has had about
+# as much
+BESIDE = [
+    ("dcgan", "dcgan, 90 minutes", "dcgan, 90 minutes"),
+    ("lsgan", "lsgan, 67 minutes", "dcgan, 75 minutes"),
+    ("lsgan", "lsgan-cpu, 25 minutes", "dcgan-cpu, 33 minutes"),
+    ("stylegan", "stylegan, 90 minutes", "dcgan, 90 minutes"),
+    ("stylegan", "pairs, 90 minutes", "dcgan, 90 minutes"),
+]
 
 
 def table(found):
     """The Table of all rows, the best first; `of dcgan`: the part of its distance after the same minutes."""
     from ganlib.evaluation.table import Table, TableRow
     rows = []
-    for key, row in sorted(found["rows"].items(), key=lambda item: item[1]["fd"]):
+    for key, row in in_order(found):
         name, _, after = key.partition(", ")
         other = found["rows"].get(f"dcgan, {after}")
         numbers = {k: row[k] for k in KEYS if k in row}
@@ -436,6 +461,127 @@ def table(found):
             numbers["of dcgan"] = row["fd"] / other["fd"]
         rows.append(TableRow(f"{key}: {MODELS[name][3]}" if after else row["name"], numbers, row["spread"]))
     return Table(rows, found["about"])
+
+
+def in_order(found):
+    """[(key, row), ...] of all that was measured, the best first."""
+    return sorted(found["rows"].items(), key=lambda item: item[1]["fd"])
+
+
+def recipe_of(name):
+    """What a reader types to get a model: `preset`, its profile, and the keys that differ."""
+    kind, profile, values, _ = MODELS[name]
+    words = [f"`{kind}`"] + [f"profile `{profile}`"] * (profile is not None)
+    return ", ".join(words + [f"`{key}={value}`" for key, value in values.items()])
+
+
+def shipped():
+    """{key of a row: name of the generator that comes with ganlib}: those of as many images."""
+    from ganlib.models.store import SHIPPED, load_generator
+    found = {}
+    for path in sorted(SHIPPED.glob("*/generator.safetensors")):
+        name = path.parent.name
+        images = int(load_generator(name).info["images"])
+        model = name if name in MODELS else "full"
+        found |= {key: name for key, row in load()["rows"].items()
+                  if key.startswith(f"{model}, ") and row["images"] == images}
+    return found
+
+
+def short(value, exact=False):
+    """A number as the tables have it: 0.09, 9.2, 185, 1,248; exact: two digits behind the point."""
+    if exact or abs(value) < 1:
+        return f"{value:.2f}"
+    return f"{value:,.1f}" if abs(value) < 100 else f"{value:,.0f}"
+
+
+def with_spread(row, key):
+    """A number and its spread over the draws, where that was kept."""
+    spread = row["spread"].get(key)
+    return short(row[key]) + (f" ± {spread:.1f}" if spread else "")
+
+
+def markdown(head, rows):
+    """A Markdown table of a list of titles and lists of cells."""
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
+
+
+def model_cell(key, row, names):
+    """A model's recipe, in bold where its generator comes with ganlib."""
+    if key == "real":
+        return row["name"]
+    recipe = recipe_of(key.partition(", ")[0])
+    return f"**{recipe}**" if key in names else recipe
+
+
+def readme_table(found):
+    """At most eight rows and five columns: how long, how good, how varied; and one sentence."""
+    names, rows = shipped(), []
+    for key, words in README_ROWS.items():
+        row = found["rows"][key]
+        minutes = f"{row['minutes']:.0f}" if "minutes" in row else ""
+        model = words.format(f"**{names[key]}**") if key in names else words
+        rows.append([model, minutes, short(row["fd"]), short(row["precision"]), short(row["recall"])])
+    style, dcgan = (found["rows"][key] for key in ("pairs, 90 minutes", "dcgan-cpu, 33 minutes"))
+    return (f"{markdown(['model', 'minutes', 'FD-lite', 'precision', 'recall'], rows)}\n\nThe newer "
+            f"style-based networks are far ahead: the small one has {short(style['fd'])} after "
+            f"{style['minutes']} minutes, where the best DCGAN has {short(dcgan['fd'])} after "
+            f"{dcgan['minutes']}.")
+
+
+def distances_table(found):
+    """How far each model's pictures are from the real ones, by three measures."""
+    names, rows = shipped(), []
+    for key, row in in_order(found):
+        seen = [f"{row['images']:,.0f}", f"{row['minutes']:.0f}"] if "images" in row else ["", ""]
+        labels = short(row["labels"]) if "labels" in row else ""
+        rows.append([model_cell(key, row, names), *seen, with_spread(row, "fd"), labels,
+                     short(1000 * row["kid"])])
+    return markdown(["model", "images seen", "minutes", "FD-lite", "FD-labels", "KID × 1000"], rows)
+
+
+def likeness_table(found):
+    """How real and how varied the pictures are, in the order of the table of distances."""
+    keys = ("precision", "recall", "density", "coverage", "nearest")
+    names, rows = shipped(), []
+    for key, row in in_order(found):
+        minutes = f"{row['minutes']:.0f}" if "minutes" in row else ""
+        cells = [short(row[k], exact=True) if k in row else "" for k in keys]
+        gap = f"{row['eye_gap']:.0f}" if "eye_gap" in row else ""
+        rows.append([model_cell(key, row, names), minutes, *cells, gap])
+    return markdown(["model", "minutes", *keys, "eye gap"], rows)
+
+
+def models_table(found):
+    """The models by the names that this program has for them, with their pace on two CPU cores."""
+    rows = []
+    for name, (*_, what) in MODELS.items():
+        rate = [f"{rate:.0f}" for rate in found["rates"].get(name, {}).values()]
+        pace = rate[0] if len(rate) == 1 else f"{rate[0]} at first, {rate[-1]} at last" if rate else ""
+        rows.append([name, recipe_of(name), what, pace])
+    return markdown(["name", "recipe", "what it is", "images a second"], rows)
+
+
+def report_table(found):
+    """The report's FIDs and the distances here, each beside its ratio to a DCGAN's."""
+    fids = json.loads(RESULTS.with_name("report.json").read_text())["fid"]
+    rows = []
+    for model, key, other in BESIDE:
+        row, dcgan = found["rows"][key], found["rows"][other]
+        rows.append([
+            model, f"{fids[model]:.1f}", f"{fids[model] / fids['dcgan']:.2g}",
+            f"{short(row['fd'])}: {recipe_of(key.partition(', ')[0])}, {row['minutes']} minutes",
+            f"{row['fd'] / dcgan['fd']:.2g}", f"{short(dcgan['fd'])}, {dcgan['minutes']} minutes"])
+    head = ["model", "report: FID", "ratio to its DCGAN", "here: FD-lite", "ratio to our DCGAN", "our DCGAN"]
+    return markdown(head, rows)
+
+
+def gallery_table(found):
+    """The generators that come with ganlib, the best first."""
+    names = shipped()
+    rows = [[f"[{names[key]}]({names[key]}/README.md)", recipe_of(key.partition(", ")[0]), short(row["fd"]),
+             f"{row['minutes']:.0f}"] for key, row in in_order(found) if key in names]
+    return markdown(["generator", "recipe", "FD-lite", "minutes"], rows)
 
 
 def main():
