@@ -46,7 +46,7 @@ def say(text):
 
 
 def execute(notebook, folder):
-    """Execute a notebook in a folder, in place, and settle its outputs. Gives the error of a cell, or None."""
+    """Execute a notebook in place, in a folder, and settle its outputs. Gives a cell's error, or None."""
     client = Client(notebook, timeout=None, kernel_name="python3", store_widget_state=False,
                     extra_arguments=["--IPKernelApp.log_level=ERROR"],
                     resources={"metadata": {"path": str(folder)}})

@@ -14,7 +14,8 @@ FAR_PICTURE = re.compile(r"!\[(?P<words>[^\]]*)\]\(https?://[^)]*\)")
 
 def repository():
     """The address of the repository, as pyproject.toml has it."""
-    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)["project"]["urls"]["Repository"]
 
 
 def on_github(path):
