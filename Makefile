@@ -3,7 +3,7 @@ PYTHON ?= python3
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: setup demo test lab outputs bench faults clean
+.PHONY: setup demo site test lab outputs bench faults clean
 
 setup: .venv/.done
 .venv/.done: pyproject.toml
@@ -13,8 +13,11 @@ setup: .venv/.done
 	$(BIN)/python -m pip install --quiet --progress-bar on -e ".[lab,faces,mp4,test]"
 	touch $@
 
-demo: setup  ## the main job on drawn faces: data, DCGAN, GIF, in about ten minutes
+demo: setup  ## a first GAN on drawn faces, and the generators that come with it, in about ten minutes
 	$(BIN)/python notebooks/run.py demo
+
+site: setup  ## all notebooks, executed, and docs/ as a folder of pages: build/site/index.html
+	$(BIN)/python docs/make_site.py
 
 # Two processes of one thread each: the networks of tests are so small that two threads hardly help them
 test: setup  ## all tests, and every notebook in the smoke profile
