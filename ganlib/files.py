@@ -189,6 +189,12 @@ def copy_folder(source, target):
                 shutil.copyfile(path, copied)
 
 
+def move_folder(source, target):
+    """Move a folder to the place of the empty folder `target` on the same disk. Raises OSError."""
+    Path(target).rmdir()
+    os.replace(source, target)
+
+
 def _beside(path):
     """What replaces a folder, and what it is called while it is replaced."""
     return path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")

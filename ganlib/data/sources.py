@@ -11,20 +11,27 @@ from pathlib import Path
 from filelock import FileLock
 
 from ..errors import GanlibError
-from ..files import data_dir, replaced_folder, write_atomic
+from ..files import copy_folder, data_dir, move_folder, replaced_folder, write_atomic
 from . import synthetic
 from .archives import BadArchive, unpack
+from .attached import attached_folder
 from .decoding import readable
 from .folders import WAYS, image_files
-from .kaggle_client import download
+from .kaggle_client import download, kaggle_credentials
+from .kagglehub_client import download_public
 from .origins import MARKER, marker
 from .synthetic_set import draw_set
+
+ADDRESS = re.compile(r"(?:\w+://|www\.|kaggle\.com/)", re.IGNORECASE)
+# The page of a Kaggle set, or what looks like the end of its address
+KAGGLE_PAGE = re.compile(r"kaggle\.com/(?:datasets/)?([\w-]+/[\w-]+)|^([\w-]+/[\w-]+)$")
 
 
 def fetch(source, dest=None, *, n=4000, size=64, progress=True):
     """Folder (Path) of raw image files from `source`, a str or Path:
 
-    "kaggle:owner/name"  a Kaggle data set, downloaded (one that was cut off goes on from there) and unpacked
+    "kaggle:owner/name"  a Kaggle data set, downloaded (one that was cut off goes on from there) and unpacked;
+                         as it is where Kaggle has attached it. Public sets need no account
     an archive's path    unpacked: images and .csv files, of at most MAX_FILES members and MAX_BYTES bytes
     a folder's path      as it is, checked to hold images (one below /kaggle/input, too); `dest` is not used
     "synthetic"          `n` drawn faces of `size`×`size` pixels in faces/, a few files with known faults in
@@ -41,6 +48,8 @@ def fetch(source, dest=None, *, n=4000, size=64, progress=True):
         return _into(dest, name, identity, partial(_from_kaggle, dataset, progress))
     path = Path(os.path.expanduser(source))
     if name is None:
+        if str(source).lower().startswith("kaggle:"):
+            path = Path(identity["source"])
         image_files(path)
         return path
     return _into(dest, name, identity, partial(unpack, path, progress))
@@ -59,6 +68,9 @@ def identify(source, n=4000, size=64):
         return _identify_drawn(n, size)
     if str(source).lower().startswith("kaggle:"):
         return _identify_kaggle(str(source))
+    if ADDRESS.match(str(source)):
+        raise GanlibError(f"{source} is an address, and none can be given{_hint(Path(source))}: download the "
+                          f"file, then give its path. Expected {WAYS}.")
     return _identify_path(Path(os.path.expanduser(source)))
 
 
@@ -76,14 +88,18 @@ def _identify_kaggle(source):
     if not dataset:
         raise GanlibError(f'"{source}" names no Kaggle data set: expected "kaggle:owner/name", the end of '
                           'its page\'s address, for example "kaggle:soumikrakshit/anime-faces".')
-    return dataset[1], {"source": source.lower()}
+    name, identity = dataset[1], {"source": source.lower()}
+    attached = attached_folder(source[len("kaggle:"):])
+    if attached and marker(raw_folder(name, identity)) is None:
+        return _identify_path(attached)
+    return name, identity
 
 
 def _identify_path(path):
     if os.path.isdir(path):
         return None, {"source": str(path.resolve())}
     if not os.path.isfile(path):
-        raise GanlibError(f"{readable(str(path))} not found{_hint(path)}. Expected {WAYS}.")
+        raise GanlibError(f"{readable(str(path))} not found{_where(path)}{_hint(path)}. Expected {WAYS}.")
     about = path.stat()
     name = re.sub(r"\.(zip|tar|tgz|tbz2?|txz|tar\.\w+)$", "", path.name, flags=re.IGNORECASE) or "archive"
     return name, {"source": str(path.resolve()), "size": about.st_size, "mtime_ns": about.st_mtime_ns}
@@ -103,13 +119,32 @@ def raw_folder(name, identity):
     return folder.with_name(f"{name}-{digest}")
 
 
+def _where(path):
+    """Which folder was looked in for a path that is not there, and what it lacks."""
+    folder, missing = _nearest_folder(path)
+    is_relative = not os.path.isabs(path)
+    in_full = readable(os.path.abspath(folder)) + (", where this runs," if is_relative and not folder else "")
+    return f": {in_full} has no {readable(missing)}" if missing else ""
+
+
+def _nearest_folder(path):
+    """(the deepest folder on the way to a path that is there, the first name that is missing in it)."""
+    folder, missing = os.path.split(os.fspath(path))
+    while folder and not os.path.isdir(folder) and os.path.dirname(folder) != folder:
+        folder, missing = os.path.split(folder)
+    return folder, missing
+
+
 def _hint(path):
-    """What may have been meant by a path that is not there."""
-    near = path.parent.iterdir() if os.access(path.parent, os.R_OK | os.X_OK) else []
+    """What may have been meant by a path that is not there, or by an address."""
     guesses = [p for p in (data_dir() / path, data_dir() / "raw" / path) if os.path.exists(p)]
-    guesses += difflib.get_close_matches(str(path), ["synthetic", *map(str, near)], n=1, cutoff=0.7)
-    if page := re.search(r"(?:^|kaggle\.com/(?:datasets/)?)([\w-]+/[\w-]+)$", path.as_posix()):
-        guesses.append(f"kaggle:{page[1]}")
+    guesses += difflib.get_close_matches(str(path), ["synthetic"], n=1, cutoff=0.7)
+    folder, missing = _nearest_folder(path)
+    if os.access(folder or ".", os.R_OK | os.X_OK):
+        close = difflib.get_close_matches(missing, sorted(os.listdir(folder or ".")), n=1, cutoff=0.7)
+        guesses += [os.path.join(folder, name) for name in close]
+    if page := KAGGLE_PAGE.search(path.as_posix()):
+        guesses.append(f"kaggle:{page[1] or page[2]}")
     return f": did you mean {readable(str(guesses[0]))}?" if guesses else ""
 
 
@@ -144,12 +179,23 @@ def _is_filled(folder, identity):
 
 
 def _from_kaggle(dataset, progress, folder):
-    """Download `dataset` with the Kaggle client to a folder that outlives failure, then unpack it."""
+    """Download `dataset` to a folder that outlives failure, then put it into `folder`."""
     store = folder.with_name(f"{folder.name.removesuffix('.new')}.{dataset.replace('/', '-')}.download")
+    if kaggle_credentials():
+        _with_token(dataset, store, progress, folder)
+    else:
+        found = download_public(dataset, store, progress)
+        if found.resolve().is_relative_to(store.resolve()):
+            move_folder(found, folder)
+        else:
+            copy_folder(found, folder)
+    shutil.rmtree(store, ignore_errors=True)
+
+
+def _with_token(dataset, store, progress, folder):
     download(dataset, store, progress)
     try:
         unpack(store / f"{dataset.split('/')[1]}.zip", progress, folder)
     except BadArchive as error:
         shutil.rmtree(store)
         raise GanlibError(f"What Kaggle sent was removed, call again to get it anew: {error}") from error
-    shutil.rmtree(store)

@@ -1,4 +1,4 @@
-"""A server on loopback that speaks as much of Kaggle's API as downloading a data set takes.
+"""A server on loopback that speaks as much of Kaggle's API as downloading or attaching a data set takes.
 
 It is used as the HTTP proxy of a client in its LOCALHOST environment (see `environment`). So it answers
 both for http://localhost/api/v1/... (the API, which checks the login and redirects) and for the storage
@@ -6,10 +6,32 @@ host that it redirects to, which knows ETag, Range and If-Range as the real one 
 by the attributes.
 """
 import base64
+import hashlib
+import io
 import json
+import random
 import threading
+import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
+
+from raw_files import make_zip, tree
+
+
+def zipped(files):
+    """The bytes of a zip with these files."""
+    make_zip(buffer := io.BytesIO(), files)
+    return buffer.getvalue()
+
+
+# 3 MB: the clients read 1 MiB at a time
+BODY = zipped({f"data/{i}.bmp": random.Random(i).randbytes(60_000) for i in range(50)})
+
+
+def assert_right(folder):
+    with zipfile.ZipFile(io.BytesIO(BODY)) as z:
+        assert tree(folder) == {name: z.read(name) for name in z.namelist()}
+    assert not list(folder.parent.glob(".*download"))
 
 
 class KaggleStandIn:
@@ -22,6 +44,10 @@ class KaggleStandIn:
         self.etag = '"version-1"'
         self.logins = {"Basic " + base64.b64encode(f"{user}:{key}".encode()).decode(), f"Bearer {token}"}
         self.token = token
+        self.public = False      # whether the set is given without a login
+        self.version = 1         # of the set
+        self.md5_of = None       # the storage claims to send these bytes
+        self.attached = None     # the name below /kaggle/input under which Kaggle, or Colab, attaches the set
         self.status = None       # the API answers with this
         self.cuts = []           # the first replies of the storage stop after so many bytes each
         self.failures = []       # the first replies of the storage are these statuses (0: a good one)
@@ -77,12 +103,30 @@ class KaggleStandIn:
             good = sent.get("token") == self.token
             reply = {"active": True, "username": "someone"} if good else {"active": False}
             return self._answer(handler, 200, json.dumps(reply).encode())
-        status = self.status or (None if handler.headers.get("Authorization") in self.logins else 401)
+        if "/kaggle-jwt-handler/" in url.path or "/kagglehub/" in url.path:
+            return self._attach(handler, url)
+        known = self.public or handler.headers.get("Authorization") in self.logins
+        status = self.status or (None if known else 401)
         if status:
             return self._answer(handler, status, json.dumps({"code": status, "message": "refused"}).encode())
-        assert url.path == "/api/v1/datasets.DatasetApiService/DownloadDataset", url.path
+        call = url.path.removeprefix("/api/v1/datasets.DatasetApiService/")
+        if call == "GetDataset":
+            return self._answer(handler, 200, json.dumps({"currentVersionNumber": self.version}).encode())
+        assert call == "DownloadDataset", url.path
         where = f"http://storage.test/{sent['ownerSlug']}/{sent['datasetSlug']}/archive.zip"
         self._answer(handler, 302, b"", Location=where)
+
+    def _attach(self, handler, url):
+        """What a notebook of Kaggle, or of Colab, asks the machine that it runs on."""
+        if self.attached is None:
+            return self._answer(handler, 404, b"{}")
+        result = {"mountSlug": self.attached, "versionNumber": self.version}
+        replies = {
+            "/kaggle-jwt-handler/AttachDatasourceUsingJwtRequest": {"wasSuccessful": True, "result": result},
+            "/kagglehub/datasets/is_supported": {},
+            "/kagglehub/datasets/mount": {"slug": self.attached},
+        }
+        self._answer(handler, 200, json.dumps(replies[url.path]).encode())
 
     def _storage(self, handler, url):
         self.requests.append(("GET", url.path, dict(handler.headers)))
@@ -103,6 +147,9 @@ class KaggleStandIn:
         handler.send_header("Content-Length", str(total - start))
         if start:
             handler.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
+        if self.md5_of is not None:
+            digest = base64.b64encode(hashlib.md5(self.md5_of, usedforsecurity=False).digest()).decode()
+            handler.send_header("x-goog-hash", f"crc32c=n03x6A==,md5={digest}")
         for name, value in (("ETag", self.etag), ("Accept-Ranges", "bytes"),
                             ("Last-Modified", "Mon, 06 May 2024 10:00:00 GMT")):
             handler.send_header(name, value)

@@ -2,21 +2,20 @@
 import errno
 import io
 import os
-import random
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-import zipfile
 from pathlib import Path
 
 import pytest
-from kaggle_stand_in import KaggleStandIn
+from kaggle_stand_in import BODY, assert_right, zipped
 from raw_files import FACES, make_zip, png, refused, tree
 
 from ganlib.data import synthetic
+from ganlib.data.kaggle_client import download
 from ganlib.data.sources import fetch
 from ganlib.errors import GanlibError
 from ganlib.files import data_dir
@@ -44,8 +43,10 @@ def test_path_not_found_hints(tmp_path, data):
 
 
 def test_addresses_are_refused():
-    refused("https://example.com/faces.zip", "not found", "the path of an archive")
-    refused("https://www.kaggle.com/datasets/someone/faces", "did you mean kaggle:someone/faces?")
+    refused("https://example.com/faces.zip", "is an address", "download the file", "the path of an archive")
+    for page in ("https://www.kaggle.com/datasets/someone/faces", "kaggle.com/someone/faces",
+                 "https://www.kaggle.com/datasets/someone/faces?select=data"):
+        refused(page, "is an address", "did you mean kaggle:someone/faces?")
 
 
 def test_folder_comes_back_as_given(tmp_path):
@@ -170,53 +171,7 @@ def test_synthetic_bad_numbers(options):
     refused("synthetic", f"{[*options][0]}=", **options)
 
 
-def zipped(files):
-    """The bytes of a zip with these files."""
-    make_zip(buffer := io.BytesIO(), files)
-    return buffer.getvalue()
-
-
-# 3 MB: the client reads 1 MiB at a time
-BODY = zipped({f"data/{i}.bmp": random.Random(i).randbytes(60_000) for i in range(50)})
 DATASET = "kaggle:soumikrakshit/anime-faces"
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """A home without credentials, and the client imported there: it reads parts of its environment then."""
-    home = tmp_path_factory.mktemp("home")
-    (home / "k").mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.upper().startswith(("KAGGLE_", "XDG_"))]:
-            patch.delenv(name)
-        for name in [name for name in sys.modules if name.split(".")[0] in ("kaggle", "kagglesdk")]:
-            patch.delitem(sys.modules, name)
-        for name, value in {"HOME": home, "USERPROFILE": home, "KAGGLE_CONFIG_DIR": home / "k",
-                            "KAGGLE_API_ENVIRONMENT": "LOCALHOST"}.items():
-            patch.setenv(name, str(value))
-        yield home
-        for name in [name for name in sys.modules if name.split(".")[0] in ("kaggle", "kagglesdk")]:
-            del sys.modules[name]
-        assert not tree(home)
-
-
-@pytest.fixture
-def kaggle(home, monkeypatch):
-    """A stand-in that holds BODY, and a user who has a valid key."""
-    with KaggleStandIn(BODY) as server:
-        login = {"KAGGLE_USERNAME": "someone", "KAGGLE_KEY": "secret"}
-        for name, value in (server.environment() | login).items():
-            monkeypatch.setenv(name, value)
-        real_sleep = time.sleep
-        monkeypatch.setattr(time, "sleep", lambda seconds: real_sleep(min(seconds, 0.01)))
-        yield server
-        (home / "k/kaggle.json").unlink(missing_ok=True)
-
-
-def assert_right(folder):
-    with zipfile.ZipFile(io.BytesIO(BODY)) as z:
-        assert tree(folder) == {name: z.read(name) for name in z.namelist()}
-    assert not list(folder.parent.glob(".*download"))
 
 
 def test_kaggle_success_then_no_more_requests(kaggle, data):
@@ -246,17 +201,26 @@ def one_token_error(text):
         assert word in text
 
 
-def test_kaggle_no_token(kaggle, monkeypatch, capfd):
+def refused_login(tmp_path):
+    """The GanlibError of Kaggle's own client; `fetch` asks it only where there is a token."""
+    with pytest.raises(GanlibError) as error:
+        download("a/b", tmp_path / "store", False)
+    return str(error.value)
+
+
+def test_kaggle_no_token(kaggle, tmp_path, monkeypatch, capfd):
     monkeypatch.delenv("KAGGLE_KEY")
-    one_token_error(refused(DATASET, "none that works"))
+    assert "none that works" in refused_login(tmp_path)
+    one_token_error(refused_login(tmp_path))
     monkeypatch.setenv("KAGGLE_API_TOKEN", "KGAT_expired")
     one_token_error(refused(DATASET, "none that works"))
     assert capfd.readouterr().out == ""  # the client's own help is not shown beside it
 
 
-def test_kaggle_no_token_in_a_fresh_process(kaggle, monkeypatch):
-    """Importing the client without a token prints help and calls exit(), which closes stdin."""
+def test_kaggle_expired_token_in_a_fresh_process(kaggle, monkeypatch):
+    """Importing the client without a token that works prints help and calls exit(), which closes stdin."""
     monkeypatch.delenv("KAGGLE_KEY")
+    monkeypatch.setenv("KAGGLE_API_TOKEN", "KGAT_expired")
     code = ("import sys\nfrom ganlib.data.sources import fetch, GanlibError\ntry:\n    fetch('kaggle:a/b')\n"
             "except GanlibError as error:\n    print(error, sys.stdin.read())")
     out = subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(ROOT)}, text=True,
@@ -266,17 +230,17 @@ def test_kaggle_no_token_in_a_fresh_process(kaggle, monkeypatch):
     assert out.stdout.endswith("still open\n")
 
 
-def test_kaggle_no_token_in_ipython(kaggle, monkeypatch):
+def test_kaggle_no_token_in_ipython(kaggle, tmp_path, monkeypatch):
     monkeypatch.delenv("KAGGLE_KEY")
     monkeypatch.delattr("builtins.exit", raising=False)  # as IPython does
-    one_token_error(refused(DATASET, "none that works"))
+    assert "none that works" in refused_login(tmp_path)
 
 
-def test_kaggle_does_not_close_stdin(kaggle, monkeypatch):
+def test_kaggle_does_not_close_stdin(kaggle, tmp_path, monkeypatch):
     monkeypatch.delenv("KAGGLE_KEY")
     stdin = io.StringIO("still open")
     monkeypatch.setattr(sys, "stdin", stdin)
-    refused(DATASET, "token")
+    assert "token" in refused_login(tmp_path)
     assert sys.stdin is stdin and stdin.read() == "still open"
 
 
@@ -299,7 +263,9 @@ def test_kaggle_refuses(kaggle, monkeypatch):
 def test_kaggle_out_of_reach(kaggle, monkeypatch):
     for name in ("http_proxy", "HTTP_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    refused(DATASET, "broke off", "call again")
+    refused(DATASET, "cannot be reached", "no internet here (Connection refused)", "Check the connection")
+    monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Interactive")
+    refused(DATASET, "Settings (Internet on)")
 
 
 def test_kaggle_cut_connection_goes_on(kaggle):
@@ -405,6 +371,7 @@ def test_kaggle_bad_names(source):
 
 
 def test_kaggle_is_not_imported_unless_named():
-    code = "import sys, ganlib.data.sources; print('kaggle' in sys.modules or 'kagglesdk' in sys.modules)"
+    code = ("import sys, ganlib.data.sources; "
+            "print({'kaggle', 'kagglehub', 'kagglesdk'} & {*sys.modules})")
     out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == "False"
+    assert out.stdout.strip() == "set()"

@@ -1,0 +1,54 @@
+"""Data that Kaggle attaches to a notebook: folders below /kaggle/input, read where they lie."""
+import os
+from pathlib import Path
+
+from .decoding import SUFFIXES
+
+LOOKED_AT = 2_000  # files of a folder that are asked whether they are pictures
+
+
+def kaggle_input():
+    """Where Kaggle attaches data. KAGGLE_CACHE_MOUNT_FOLDER names another place, as it does for kagglehub."""
+    return Path(os.environ.get("KAGGLE_CACHE_MOUNT_FOLDER") or "/kaggle/input")
+
+
+def attached_folder(dataset):
+    """The folder where the Kaggle set "owner/name" is attached, or None.
+
+    It is known by its name alone where Kaggle attaches it under that. A set with a version, "owner/name/3",
+    is None: nobody can tell which version is attached.
+    """
+    owner, name, *version = dataset.split("/")
+    if version:
+        return None
+    for folder in (kaggle_input() / "datasets" / owner / name, kaggle_input() / name):
+        if folder.is_dir():
+            return folder
+    return None
+
+
+def attached_folders():
+    """The attached folders (Path) that hold pictures, sorted."""
+    root = kaggle_input()
+    found = [path for path in _below(root, "*") if path.name != "datasets"]
+    found += _below(root / "datasets", "*/*")
+    return sorted(path for path in found if _has_pictures(path))
+
+
+def _below(folder, pattern):
+    try:
+        return [path for path in folder.glob(pattern) if path.is_dir()]
+    except OSError:
+        return []
+
+
+def _has_pictures(folder):
+    """Whether there is a picture among the first files of a folder, by its name."""
+    seen = 0
+    for _, _, names in os.walk(folder):
+        if any(os.path.splitext(name)[1].lower() in SUFFIXES.split() for name in names[:LOOKED_AT]):
+            return True
+        seen += len(names)
+        if seen > LOOKED_AT:
+            return False
+    return False
