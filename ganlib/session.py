@@ -1,13 +1,12 @@
-"""What the first cells of the notebooks ask for: the data, the pack made of it, where things go, Drive."""
+"""What the first cells of the notebooks ask for: the data, the pack made of it, and where things go."""
 import contextlib
-import hashlib
-import importlib.util
 import os
 import re
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .choice import Source, choose_keep, is_on_drive, pick_source, remember
 from .config import Config
 from .data import packs
 from .data.changes import what_changed
@@ -21,18 +20,6 @@ from .presets import Profile, pick_profile, preset
 from .training.runs import read_config
 
 SMALLEST_DRAWN = 32  # pixels: faces are drawn at no fewer, and `clean` makes them smaller
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where the images come from (as `fetch` takes it, or a pack), why, and the name of their pack."""
-
-    source: str
-    why: str
-    name: str
-
-    def __str__(self):
-        return f"Images: {readable(self.source)} ({self.why})."
 
 
 @dataclass(frozen=True, repr=False)
@@ -95,62 +82,42 @@ class Start:
 def start(name="dcgan", *, faces="as before", keep="", size=None, **changes):
     """A Start: the profile for this hardware, the images, and the config of the preset `name`.
 
-    size: pixels, where not the preset's; changes: keys of the config, as `preset` takes them. Prints what was
-    chosen and why. Raises GanlibError.
+    faces: which images. "synthetic" (drawn); "kaggle:owner/name" or "kaggle:owner/name/version"; the path of
+        an archive, of a folder of images (as "/kaggle/input/...") or of a pack; "drive" or "drive/sub/path",
+        on Google Drive (see `faces_on_drive`), where packs and runs are then kept as well; or "as before":
+        what the last `start` chose in this data folder, else drawn ones. GANLIB_FACES comes before it.
+    keep: the folder where packs and runs outlive the session, "drive" for the folder ganlib of Google Drive,
+        "" as before (or GANLIB_KEEP), "no" for none.
+    size: pixels, where not the preset's; changes: keys of the config, as `preset` takes them.
+
+    Prints the profile and the images, and why. Nothing is fetched or packed before it is asked for. What is
+    chosen is remembered for the next call. Raises GanlibError.
     """
+    if not isinstance(name, str):
+        raise GanlibError(f"{name!r} is not the name of a preset: expected one such as 'dcgan'.")
     profile = pick_profile()
     given = {} if size is None else {"resolution": size}
     config = preset(name, profile, **(given | changes))
-    if "drive" in (keep, faces):
-        mount_drive()
-    elif keep:
-        os.environ["GANLIB_KEEP"] = str(keep)
+    is_drawn = profile.name == "smoke"
+    if not keep and not is_drawn and is_on_drive(os.environ.get("GANLIB_FACES") or faces):
+        keep = "drive"
+    choose_keep(keep)
     source = pick_source(profile, faces)
+    _remember(source, faces, keep, is_drawn)
     print(profile)
     print(source)
     return Start(profile, source, config, name, given)
 
 
-# -- which data
-
-
-def pick_source(profile, faces="as before"):
-    """The Source that GANLIB_FACES names, else `faces`, as `start` takes it; the smoke profile draws its own.
-
-    Nothing is fetched here. Raises GanlibError.
-    """
-    if profile.name == "smoke":
-        return _source("synthetic", "the smoke profile always draws its own", profile)
-    if os.environ.get("GANLIB_FACES"):
-        return _source(os.environ["GANLIB_FACES"], "named by GANLIB_FACES", profile)
-    if faces == "as before":
-        return _source("synthetic", "drawn by this program", profile)
-    return _source(str(faces), "as faces= says", profile)
-
-
-def _source(source, why, profile):
-    """A Source with the name of its pack: two sets of one name, or two versions, have two."""
-    if source == "synthetic":
-        return Source(source, why, f"synthetic-{profile.faces}")
-    if source.lower().startswith("kaggle:"):
-        owner_and_name = source.lower().removeprefix("kaggle:")
-        return Source(source, why, owner_and_name.replace("/", "."))
-    path = Path(source).expanduser().resolve()
-    about: list = [str(path)]
-    if path.is_file():
-        about += [path.stat().st_size, path.stat().st_mtime_ns]
-    digest = hashlib.sha256(repr(about).encode()).hexdigest()[:6]
-    return Source(source, why, f"{path.name.split('.')[0]}-{digest}")
-
-
-def kaggle_credentials():
-    """Whether a Kaggle token is in the environment or where the kaggle client looks; asks no server."""
-    if os.environ.get("KAGGLE_API_TOKEN") or {"KAGGLE_USERNAME", "KAGGLE_KEY"} <= os.environ.keys():
-        return True
-    folders = [Path.home() / ".kaggle", Path.home() / ".config" / "kaggle"]
-    if os.environ.get("KAGGLE_CONFIG_DIR"):
-        folders.append(Path(os.environ["KAGGLE_CONFIG_DIR"]))
-    return any((folder / name).is_file() for folder in folders for name in ("kaggle.json", "access_token"))
+def _remember(source, faces, keep, is_drawn):
+    """Note what the caller chose, and not what the environment or the profile did."""
+    chosen = {}
+    if faces != "as before" and not is_drawn and not os.environ.get("GANLIB_FACES"):
+        chosen["faces"] = source.source
+    if keep:
+        chosen["keep"] = {"drive": "drive", "no": ""}.get(keep) or os.environ["GANLIB_KEEP"]
+    if chosen:
+        remember(**chosen)
 
 
 # -- its pack
@@ -170,7 +137,7 @@ def get_pack(source, profile, size=64):
     it is. Raises GanlibError.
     """
     if _named_pack(source):
-        return packs.load_pack(_named_pack(source))
+        return _checked(packs.load_pack(_named_pack(source)), size)
     path = pack_dir(source, size)
     drawn_size = max(size, SMALLEST_DRAWN)
     with packs.pack_lock(path):
@@ -187,6 +154,14 @@ def get_pack(source, profile, size=64):
         if report.passed_over:
             print(not_taken(report.passed_over))
         return keep_pack(packs.pack(report, path))
+
+
+def _checked(named, size):
+    """A pack that the user named, where it is of the size that is asked for."""
+    if named.size != size:
+        raise GanlibError(f"The pack {readable(str(named.path))} has pictures of {named.size} pixels, not of "
+                          f"{size}: call start with size={named.size}, or name the pictures it was made of.")
+    return named
 
 
 def _fetch(source, profile, size):
@@ -321,13 +296,3 @@ def run_dir(name, profile, pack=None):
             if read_config(begun).data == pack.hash:
                 return begun
     return folder
-
-
-def mount_drive(folder="ganlib"):
-    """On Colab: mount Google Drive and keep packs and runs in a folder of it from now on."""
-    if not importlib.util.find_spec("google.colab"):
-        raise GanlibError('There is no Google Drive here (this is not Colab): leave keep="drive" out. '
-                          "Runs stay on this disk; set GANLIB_KEEP to keep them in another folder.")
-    from google.colab import drive
-    drive.mount("/content/drive")
-    os.environ["GANLIB_KEEP"] = f"/content/drive/MyDrive/{folder}"

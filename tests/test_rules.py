@@ -34,6 +34,8 @@ LAYERS = [
     ["data"],
     ["training", "evaluation"],
     ["play", "view"],
+    ["drive"],
+    ["choice"],
     ["session"],
     ["__main__"],
 ]

@@ -8,13 +8,13 @@ import pytest
 from helpers import make_pack, make_report, random_images, tiny
 from PIL import Image
 
+from ganlib.choice import pick_source
 from ganlib.data.cleaning import clean
 from ganlib.data.packs import load_pack, pack, read_review, write_review
 from ganlib.data.sources import fetch
-from ganlib.errors import GanlibError
 from ganlib.files import kept_dir
 from ganlib.presets import Profile, preset
-from ganlib.session import get_pack, keep_pack, mount_drive, pack_dir, pick_source, run_dir, start
+from ganlib.session import get_pack, keep_pack, pack_dir, run_dir, start
 from ganlib.training.loop import train
 
 CPU, SMOKE = Profile("cpu", "", 60), Profile("smoke", "", 8)
@@ -67,26 +67,7 @@ def pack_now():
     return get_pack(pick_source(CPU), CPU, 32)
 
 
-# -- which data
-
-
-def test_drawn_faces_without_anything_else():
-    source = pick_source(CPU)
-    assert source.source == "synthetic" and "drawn by this program" in str(source)
-
-
-def test_what_ganlib_faces_names_comes_first(monkeypatch):
-    monkeypatch.setenv("GANLIB_FACES", "/faces/my-faces.tar.gz")
-    source = pick_source(CPU, "kaggle:someone/faces")
-    assert source.source == "/faces/my-faces.tar.gz" and source.name.startswith("my-faces-")
-    monkeypatch.setenv("GANLIB_FACES", "/others/my-faces.tar.gz")
-    assert pick_source(CPU).name != source.name
-    assert "named by GANLIB_FACES" in str(source)
-
-
-def test_smoke_is_always_synthetic(monkeypatch):
-    monkeypatch.setenv("GANLIB_FACES", "/faces.zip")
-    assert pick_source(SMOKE, "kaggle:someone/faces").source == "synthetic"
+# -- the name of a pack
 
 
 def test_kaggle_sets_and_versions_have_packs_of_their_own(monkeypatch):
@@ -502,8 +483,3 @@ def test_start_gives_all_that_a_training_needs(mine, monkeypatch, capsys):
     assert here.pack_at(16).size == 16 and here.pack_at(16).hash != here.pack.hash
     for words in ("set by GANLIB_PROFILE", "named by GANLIB_FACES", "'dcgan'", "32x32", str(here.pack_dir)):
         assert words in repr(here)
-
-
-def test_no_drive_outside_colab():
-    with pytest.raises(GanlibError, match="not Colab.*keep="):
-        mount_drive()
