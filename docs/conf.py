@@ -20,6 +20,7 @@ html_css_files = ["site.css"]
 html_show_copyright = False
 html_show_sphinx = False
 html_sourcelink_suffix = ""
+html_context = {"default_mode": "auto"}  # light or dark as the reader has it
 html_math_renderer = "mathml"
 html_theme_options = {
     "repository_url": repository(),
@@ -29,13 +30,17 @@ html_theme_options = {
     "home_page_in_toc": True,
     "show_toc_level": 2,
     "show_navbar_depth": 1,
+    "navbar_persistent": [],
 }
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4
 nb_execution_mode = "off"  # make_site.py has executed them
 nb_ipywidgets_js: dict = {}  # no scripts from other hosts
+nb_code_prompt_show = "Show the set-up cell"
+nb_code_prompt_hide = "Hide the set-up cell"
 nb_merge_streams = True
+suppress_warnings = ["myst.header"]
 
 
 def inline_formula(translator, node):

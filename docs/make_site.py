@@ -7,6 +7,7 @@ data/site/, or in GANLIB_DATA; no other run is shown.
 import hashlib
 import os
 import posixpath
+import re
 import shutil
 import sys
 import time
@@ -24,7 +25,7 @@ BUILD = ROOT / "build"
 SOURCE = BUILD / "site-source"
 SITE = BUILD / "site"
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
-ABOUT = "executed in the profile *{profile}*, on drawn faces"
+ABOUT = "Executed in the profile *{profile}*, on drawn faces"
 # Which page a file becomes. All other files of docs/ keep their names.
 PAGES = {
     "README.md": "index.md",
@@ -80,7 +81,8 @@ def executed_notebook(path, profile, number):
     begun = time.monotonic()
     error = execute(notebook, path.parent)
     if error:
-        sys.exit(f"\n{path.stem} stopped, so there is no site: {error.ename}: {error.evalue}\n{error}")
+        sys.exit(f"\n{error}\n{path.stem} stopped, so there is no site: {error.ename}: {error.evalue}\n"
+                 f"Packs and runs lie in {os.environ['GANLIB_DATA']}: without that folder all is made anew.")
     print(f"\n{path.stem}: {(time.monotonic() - begun) / 60:.1f} minutes", flush=True)
     notebook.metadata["state"] = state
     kept.parent.mkdir(parents=True, exist_ok=True)
@@ -118,9 +120,8 @@ def write_notebook(path, notebook, profile):
         if cell.cell_type == "markdown":
             cell.source = relinked(cell.source, file, lambda target: place(target, file))
     first = notebook.cells[0]
-    badge, _, rest = first.source.partition("\n")
-    if badge.startswith("[Open in Colab]"):
-        first.source = f"{rest.strip()}\n\n{badge} · {ABOUT.format(profile=profile)}"
+    about = ABOUT.format(profile=profile)
+    first.source = re.sub(r"^(\[Open in Colab\]\S+)\s+(# .+)", rf"\2\n\n\1 · {about}", first.source)
     setup = next(cell for cell in notebook.cells if cell.cell_type == "code")
     setup.metadata["tags"] = ["hide-cell"]  # it gets ganlib where that is missing
     notebook.metadata.pop("state", None)
@@ -186,6 +187,7 @@ def landing_page(texts):
     file = "docs/index.md"
     text = (ROOT / file).read_text(encoding="utf-8")
     text = relinked(text, file, lambda target: place(target, file))
+    text = re.sub(r"<!-- README\.md: (.+) -->", lambda found: table_of_readme(found[1]), text)
     pages = [name for name in texts if not name.startswith("generators/")]
     ordered = [name for name in FIRST if name in pages] + [name for name in pages if name not in FIRST]
     cards = [name for name in texts if name.startswith("generators/")]
@@ -194,6 +196,15 @@ def landing_page(texts):
             gallery.write(contents("", cards))
     notebooks = [f"notebooks/{path.name}" for path in NOTEBOOKS]
     return text + contents("Notebooks", notebooks) + contents("Read on", ordered)
+
+
+def table_of_readme(section):
+    """The table of a section of README.md, for the landing page. Ends the program where there is none."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    found = re.search(rf"^## {re.escape(section)}\n.*?(^\|.*?)^(?!\|)", text, re.MULTILINE | re.DOTALL)
+    if not found:
+        sys.exit(f"README.md has no table under '## {section}', which docs/index.md asks for.")
+    return relinked(found[1], "README.md", lambda target: place(target, "README.md"))
 
 
 def contents(caption, pages):
