@@ -115,7 +115,7 @@ def _remember(source, faces, keep, is_drawn):
     if faces != "as before" and not is_drawn and not os.environ.get("GANLIB_FACES"):
         chosen["faces"] = source.source
     if keep:
-        chosen["keep"] = {"drive": "drive", "no": ""}.get(keep) or os.environ["GANLIB_KEEP"]
+        chosen["keep"] = "drive" if keep == "drive" else os.environ.get("GANLIB_KEEP", "")
     if chosen:
         remember(**chosen)
 

@@ -5,6 +5,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from colab_stand_in import make_colab, settle
 from helpers import make_pack, make_report, random_images, tiny
 from PIL import Image
 
@@ -12,6 +13,7 @@ from ganlib.choice import pick_source
 from ganlib.data.cleaning import clean
 from ganlib.data.packs import load_pack, pack, read_review, write_review
 from ganlib.data.sources import fetch
+from ganlib.errors import GanlibError
 from ganlib.files import kept_dir
 from ganlib.presets import Profile, preset
 from ganlib.session import get_pack, keep_pack, pack_dir, run_dir, start
@@ -22,11 +24,8 @@ CPU, SMOKE = Profile("cpu", "", 60), Profile("smoke", "", 8)
 
 @pytest.fixture(autouse=True)
 def nowhere(tmp_path, monkeypatch):
-    for name in ("GANLIB_FACES", "GANLIB_KEEP", "GANLIB_PROFILE", "KAGGLE_API_TOKEN", "KAGGLE_USERNAME",
-                 "KAGGLE_KEY", "KAGGLE_CONFIG_DIR"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("GANLIB_DATA", str(tmp_path / "data"))
+    settle(monkeypatch, tmp_path)
+    monkeypatch.setattr("ganlib.drive.MOUNT", tmp_path / "drive")
 
 
 def quickly(folder, size):
@@ -467,8 +466,12 @@ def test_a_run_is_found_where_its_pack_has_another_name(tmp_path):
 # -- start
 
 
-def test_start_gives_all_that_a_training_needs(mine, monkeypatch, capsys):
+@pytest.fixture
+def demo(monkeypatch):
     monkeypatch.setenv("GANLIB_PROFILE", "demo")
+
+
+def test_start_gives_all_that_a_training_needs(mine, demo, capsys):
     here = start("dcgan", size=32, images=64, minutes=0)
     told = capsys.readouterr().out
     assert told.count("\n") == 2 and "set by GANLIB_PROFILE" in told and "named by GANLIB_FACES" in told
@@ -483,3 +486,104 @@ def test_start_gives_all_that_a_training_needs(mine, monkeypatch, capsys):
     assert here.pack_at(16).size == 16 and here.pack_at(16).hash != here.pack.hash
     for words in ("set by GANLIB_PROFILE", "named by GANLIB_FACES", "'dcgan'", "32x32", str(here.pack_dir)):
         assert words in repr(here)
+
+
+def test_what_one_notebook_packs_the_next_trains_on(demo, quick, tmp_path, monkeypatch):
+    monkeypatch.chdir(draw(tmp_path / "work" / "mine", range(6)).parent)
+    first = start("dcgan", size=32, faces="mine").pack
+    monkeypatch.chdir(tmp_path)  # another notebook in another folder
+    assert start("lsgan", size=32).pack.hash == first.hash
+    assert start("lsgan", size=32, faces="synthetic").source.source == "synthetic"
+    assert start("wgan", size=32).source.source == "synthetic"
+
+
+def test_what_the_environment_says_is_not_remembered(mine, demo, monkeypatch):
+    start("dcgan", faces="synthetic")
+    monkeypatch.delenv("GANLIB_FACES")
+    assert start("dcgan").source.source == "synthetic"
+    monkeypatch.setenv("GANLIB_PROFILE", "smoke")
+    start("dcgan", faces="kaggle:someone/faces")
+    monkeypatch.setenv("GANLIB_PROFILE", "demo")
+    assert start("dcgan").source.source == "synthetic"
+
+
+def test_a_new_machine_with_the_old_drive(demo, quick, tmp_path, monkeypatch, capsys):
+    """The uploaded archive is gone with the machine: the pack that was made of it comes from the Drive."""
+    archive = tmp_path / "faces.zip"
+    with zipfile.ZipFile(archive, "w") as out:
+        for path in draw(tmp_path / "raw", range(5)).iterdir():
+            out.write(path, path.name)
+    make_colab(monkeypatch, tmp_path)
+    first = start("dcgan", size=32, faces=str(archive), keep="drive")
+    packed, run = first.pack.hash, first.run
+    assert run.is_relative_to(tmp_path / "drive" / "MyDrive" / "ganlib" / "runs")
+    archive.unlink()
+    shutil.rmtree(tmp_path / "data")
+    monkeypatch.setenv("GANLIB_KEEP", "")
+    capsys.readouterr()
+    again = start("dcgan", size=32, keep="drive")
+    assert "as before; it is not here any more, but its pack is and is used" in capsys.readouterr().out
+    assert again.pack.hash == packed and again.run == run
+    monkeypatch.setenv("GANLIB_KEEP", "")  # the next notebook of this machine
+    assert start("dcgan", size=32).pack.hash == packed and kept_dir() is not None
+
+
+def test_faces_on_the_drive_are_kept_there_too(demo, quick, tmp_path, monkeypatch):
+    make_colab(monkeypatch, tmp_path)
+    faces = draw(tmp_path / "art" / "faces", range(4))
+    mine = tmp_path / "drive" / "MyDrive"
+    assert kept_dir() is None
+    with pytest.raises(GanlibError, match="put faces.zip"):
+        start("dcgan", faces="drive")
+    shutil.copytree(faces, mine / "ganlib" / "faces")
+    here = start("dcgan", size=32, faces="drive")
+    assert here.source.source == str(mine / "ganlib" / "faces") and kept_dir() == mine / "ganlib"
+    shutil.copytree(faces, mine / "art")
+    assert start("dcgan", faces="drive/art").source.source == str(mine / "art")
+    assert start("dcgan").source.source == str(mine / "art")
+
+
+def test_the_choices_can_be_undone(demo, tmp_path, monkeypatch):
+    start("dcgan", keep=tmp_path / "kept")
+    monkeypatch.setenv("GANLIB_KEEP", "")
+    start("dcgan")
+    assert kept_dir() == tmp_path / "kept"
+    start("dcgan", keep="no")
+    start("dcgan")
+    assert kept_dir() is None
+
+
+def test_start_makes_nothing_by_itself(demo, tmp_path, monkeypatch):
+    for name in ("fetch", "clean", "get_pack"):
+        monkeypatch.setattr(f"ganlib.session.{name}", lambda *a, **k: pytest.fail("made something"))
+    here = start(faces="kaggle:soumikrakshit/anime-faces")
+    assert here.name == "dcgan" and "kaggle:soumikrakshit" in repr(here)
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["start.json"]
+
+
+def test_a_pack_of_another_size_is_told(demo, tmp_path):
+    p = make_pack(tmp_path / "mine", 8)
+    assert start("dcgan", faces=p.path, size=32).pack.hash == p.hash
+    with pytest.raises(GanlibError, match="pictures of 32 pixels, not of 64: call start with size=32"):
+        start("dcgan").pack  # noqa: B018
+
+
+@pytest.mark.parametrize("call, words", [
+    (dict(name="dcgna"), "Did you mean 'dcgan'?"),
+    (dict(name=None), "None is not the name of a preset"),
+    (dict(name=["dcgan"]), "not the name of a preset"),
+    (dict(size=7), "resolution=7"),
+    (dict(size=-64), "resolution=-64"),
+    (dict(size=5_000), "resolution=5000"),
+    (dict(size="big"), "resolution='big'"),
+    (dict(use_kaggle=True), "use_kaggle"),
+    (dict(wdith=8), "Did you mean 'width'?"),
+    (dict(faces="synthetc"), "did you mean 'synthetic'?"),
+    (dict(keep="drive"), "not Colab"),
+])
+def test_bad_input_is_told_in_a_line(demo, call, words, tmp_path, capsys):
+    with pytest.raises(GanlibError) as error:
+        start(**call)
+    assert words in str(error.value), error.value
+    assert "\n" not in str(error.value) and capsys.readouterr().out == ""
+    assert not (tmp_path / "data").exists()  # nothing is remembered of it
