@@ -3,7 +3,7 @@ PYTHON ?= python3
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: setup demo site test lab outputs bench faults clean
+.PHONY: setup demo site tables test lab outputs bench faults clean
 
 setup: .venv/.done
 .venv/.done: pyproject.toml
@@ -32,7 +32,10 @@ lab: setup  ## JupyterLab on the notebooks
 outputs: setup  ## the outputs that the notebooks keep in git, made again
 	$(BIN)/python .ci/outputs.py
 
-bench: setup  ## the measurements that the README quotes
+tables: setup  ## the tables of the README, of docs/ and of the gallery, written anew
+	$(BIN)/python docs/tables.py
+
+bench: setup  ## the measurements that docs/contributing.md quotes
 	for file in tests/benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 faults: setup  ## kill a training again and again, and compare it with one that was left alone
