@@ -24,6 +24,9 @@ USAGE = "python notebooks/run.py PROFILE [NOTEBOOKS or all]"
 
 
 def main(arguments):
+    if {"-h", "--help"} & set(arguments):
+        print(__doc__.strip())
+        return
     profile, names = asked_for(arguments)
     set_environment(profile, drawn_faces=not names)
     folder = data_dir() / "runs" / profile
@@ -58,8 +61,8 @@ def asked_for(arguments):
 def set_environment(profile, drawn_faces):
     """What the kernels see. They run in another folder, so that paths must be absolute."""
     os.environ["GANLIB_PROFILE"] = profile
-    if drawn_faces:
-        os.environ.setdefault("GANLIB_FACES", "synthetic")
+    if drawn_faces and not os.environ.get("GANLIB_FACES"):
+        os.environ["GANLIB_FACES"] = "synthetic"
     for name in ("GANLIB_DATA", "GANLIB_KEEP", "GANLIB_FACES"):
         path = os.path.expanduser(os.environ.get(name, ""))
         if path and (name == "GANLIB_DATA" or os.path.exists(path)):

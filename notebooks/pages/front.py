@@ -41,9 +41,7 @@ def make_front(folder, names):
 
     folder: data/runs/<profile>. Gives the page's path. Raises GanlibError.
     """
-    pictures = folder / "pictures"
-    pictures.mkdir(exist_ok=True)
-    parts = ["<h1>Your first GAN</h1>", *trained(folder), *shipped(pictures), *read_on(folder, names)]
+    parts = ["<h1>Your first GAN</h1>", *trained(folder), *shipped(folder), *read_on(folder, names)]
     page = folder / "index.html"
     head = ('<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>Your first GAN</title>\n'
             f'<meta name="viewport" content="width=device-width">\n<style>{STYLE}</style>\n')
@@ -68,13 +66,15 @@ def trained(folder):
         picture(run / "progress.webp", folder, "Real pictures first, then what it drew, from the first "
                 "moment to the last."),
         picture(run / "losses.png", folder, "The losses of the two networks, and what the discriminator "
-                f"thought of real and of drawn pictures. Read {link('02_dcgan.html', 'notebook 2')} to see "
-                "what the curves say."),
+                f"thought of real and of drawn pictures. {notebook(folder, '02_dcgan', 'Notebook 2')} says "
+                "how to read the curves."),
     ]
 
 
-def shipped(pictures):
+def shipped(folder):
     """What comes with ganlib: a walk from face to face, and a table of mixed styles."""
+    pictures = folder / "pictures"
+    pictures.mkdir(exist_ok=True)
     generator = load_generator(SHOWN)
     if not (pictures / "walk.webp").is_file():
         export_walk(generator, pictures / "walk.webp", WALK, frames=96, psi=PSI)
@@ -87,12 +87,12 @@ def shipped(pictures):
         f"<p>This generator came with the download. Its name is <code>{SHOWN}</code>. It is built from "
         "styles, and it learned for some hours. None of these people exist.</p>",
         '<div class="side">',
-        picture(pictures / "walk.webp", pictures.parent, "A walk: from one face to the next, in small "
+        picture(pictures / "walk.webp", folder, "A walk: from one face to the next, in small "
                 "steps."),
-        picture(pictures / "mixing.png", pictures.parent, "A mixing table: each face has the pose of the "
+        picture(pictures / "mixing.png", folder, "A mixing table: each face has the pose of the "
                 "face named above it, and the colours of the one named beside it."),
         "</div>",
-        f"<p>{link('07_explore.html', 'Notebook 7')} has all of this with sliders. Run it to play: "
+        f"<p>{notebook(folder, '07_explore', 'Notebook 7')} has all of this with sliders. Run it to play: "
         "<code>make lab</code> opens it in your browser.</p>",
     ]
 
@@ -101,9 +101,8 @@ def read_on(folder, names):
     """Links to the notebooks' pages, and what to try next."""
     lines = []
     for name in names:
-        if (folder / f"{name}.html").is_file():
-            title = title_of(nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4), name)
-            lines.append(f"<li>{link(f'{name}.html', title)}</li>")
+        title = title_of(nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4), name)
+        lines.append(f"<li>{notebook(folder, name, title)}</li>")
     return [
         "<h2>How it was done</h2>",
         "<p>These notebooks did the work. Here they are with their code and all that came of it.</p>",
@@ -116,8 +115,11 @@ def read_on(folder, names):
     ]
 
 
-def link(target, text):
-    return f'<a href="{quote(target)}">{html.escape(text)}</a>'
+def notebook(folder, name, text):
+    """A text that leads to a notebook's page, where there is one."""
+    if not (folder / f"{name}.html").is_file():
+        return html.escape(text)
+    return f'<a href="{name}.html">{html.escape(text)}</a>'
 
 
 def picture(path, folder, caption):
