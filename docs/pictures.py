@@ -126,8 +126,8 @@ def thumbnails():
 
 # -- the panels in use
 
-WIDTH, HEIGHT = 860, 310  # pixels of the page that are filmed
-SHOWN = (774, 279)  # pixels of the recording
+WIDTH, HEIGHT = 860, 322  # pixels of the page that are filmed
+SHOWN = (774, 290)  # pixels of the recording
 # A pointer that can be seen: a browser without a screen draws none
 POINTER = """() => {
   const dot = document.createElement('div');
@@ -166,14 +166,14 @@ class Film:
         x0, y0 = self.at
         for i in range(1, steps + 1):
             self.page.mouse.move(x0 + (x - x0) * i / steps, y0 + (y - y0) * i / steps)
-            self.frame(60)
+            self.frame(50)
         self.at = (x, y)
 
     def middle(self, locator):
         box = locator.bounding_box()
         return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
-    def settle(self, before, quiet=1.2, most=20):
+    def settle(self, before, quiet=2, most=20):
         """Wait until the cell shows other pictures than before, and then no new ones for some time."""
         begun, last, since = time.monotonic(), before, time.monotonic()
         while time.monotonic() - begun < most:
@@ -186,14 +186,14 @@ class Film:
     def pictures(self):
         return self.cell.evaluate("cell => [...cell.querySelectorAll('img')].map(i => i.src).join()")
 
-    def click(self, locator, hold=650):
+    def click(self, locator, hold=550):
         self.move(*self.middle(locator))
         before = self.pictures()
         self.page.mouse.click(*self.at)
         self.settle(before)
         self.frame(hold)
 
-    def choose(self, menu, value, hold=900):
+    def choose(self, menu, value, hold=800):
         self.move(*self.middle(menu))
         before = self.pictures()
         menu.select_option(value)
@@ -211,7 +211,7 @@ class Film:
             before = self.pictures()
             self.page.mouse.move(x, y)
             self.settle(before, quiet=0.3, most=3)
-            self.frame(110)
+            self.frame(100)
         self.page.mouse.up()
         self.at = (x, y)
 
@@ -227,7 +227,8 @@ def panel_notebook():
     whole = nbformat.read(ROOT / "notebooks" / "07_explore.ipynb", as_version=4)
     words = ("GeneratorMenu(", "DesignPanel(", "WalkPanel(")
     code = [cell for cell in whole.cells if cell.cell_type == "code"]
-    cells = [nbformat.v4.new_code_cell("from ganlib.play import panels")]
+    first = "import random\nrandom.seed(5)  # the same surprises each time\nfrom ganlib.play import panels"
+    cells = [nbformat.v4.new_code_cell(first)]
     cells += [cell for cell in code if any(word in cell.source for word in words)]
     for cell in cells:
         cell.outputs, cell.execution_count = [], None
@@ -267,10 +268,10 @@ def play(page):
 
     film, design, walk = Film(page), cell("DesignPanel("), cell("WalkPanel(")
     walk.locator(".jp-OutputArea img").first.wait_for()
-    page.wait_for_timeout(3000)
+    page.wait_for_function("[...document.querySelectorAll('.jp-OutputArea img')].every(i => i.naturalWidth)")
     page.evaluate(POINTER)
     film.show(design)
-    film.frame(700)
+    film.frame(500)
     for _ in range(2):
         film.click(design.locator("button:has-text('Surprise me')").first)
     film.click(design.locator("button[title='take this one']").nth(1))
@@ -278,7 +279,7 @@ def play(page):
     film.choose(design.locator("select").nth(1), "green")
     film.show(walk)
     film.frame(400)
-    film.drag(walk.locator(".widget-slider", has_text="position").first, 0.9, steps=18)
+    film.drag(walk.locator(".widget-slider", has_text="position").first, 0.9, steps=15)
     film.frame(900)
     return film
 

@@ -22,7 +22,8 @@ import equal_time  # noqa: E402
 from equal_time import markdown  # noqa: E402
 
 FILES = ("README.md", "docs/*.md", "data/generators/README.md")
-BLOCK = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- /table -->)", re.S)
+BEGIN = re.compile(r"^<!-- table:", re.M)
+BLOCK = re.compile(r"^(<!-- table: ([\w-]+) -->\n).*?^(<!-- /table -->)$", re.M | re.S)
 NOT_KEYS = ("base", "source", "profiles")
 MANY = 6  # keys that fit a cell
 
@@ -93,7 +94,7 @@ def written_anew(text, path):
             sys.exit(f"{path}: there is no table {found[2]!r}; there are {', '.join(TABLES)}.")
         return f"{found[1]}{TABLES[found[2]]()}\n{found[3]}"
 
-    if text.count("<!-- table:") != len(BLOCK.findall(text)):
+    if len(BEGIN.findall(text)) != len(BLOCK.findall(text)):
         sys.exit(f"{path}: a table has no <!-- /table --> line after it.")
     return BLOCK.sub(block, text)
 
