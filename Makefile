@@ -3,7 +3,7 @@ PYTHON ?= python3
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: setup demo site tables test lab outputs bench faults clean
+.PHONY: setup demo site tables test lab outputs address bench faults clean
 
 setup: .venv/.done
 .venv/.done: pyproject.toml
@@ -31,6 +31,9 @@ lab: setup  ## JupyterLab on the notebooks
 
 outputs: setup  ## the outputs that the notebooks keep in git, made again
 	$(BIN)/python .ci/outputs.py
+
+address:  ## this repository's address, written everywhere: make address URL=https://github.com/name/repository
+	@$(PYTHON) .ci/address.py '$(URL)'
 
 tables: setup  ## the tables of the README, of docs/ and of the gallery, written anew
 	$(BIN)/python docs/tables.py
