@@ -173,18 +173,18 @@ class Film:
         box = locator.bounding_box()
         return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
-    def settle(self, before, quiet=2, most=20):
-        """Wait until the cell shows other pictures than before, and then no new ones for some time."""
+    def settle(self, before, quiet=2, most=40):
+        """Wait until the cell's first picture is another one, and then until no picture changes any more."""
         begun, last, since = time.monotonic(), before, time.monotonic()
         while time.monotonic() - begun < most:
             if (now := self.pictures()) != last:
                 last, since = now, time.monotonic()
-            if last != before and time.monotonic() - since > quiet:
+            if last[0] != before[0] and time.monotonic() - since > quiet:
                 return
             self.page.wait_for_timeout(100)
 
     def pictures(self):
-        return self.cell.evaluate("cell => [...cell.querySelectorAll('img')].map(i => i.src).join()")
+        return self.cell.evaluate("cell => [...cell.querySelectorAll('img')].map(i => i.src)")
 
     def click(self, locator, hold=550):
         self.move(*self.middle(locator))

@@ -330,6 +330,8 @@ def verdict_counts(done):
     words = [claim_line(done, claim).rpartition(" | ")[2].removesuffix(" |") for claim in CLAIMS]
     was = {"too close to call": "were too close to call", "too early to tell": "were too early to tell",
            "not run yet": "were not run yet"}
+    if len(set(words)) == 1:
+        return f"All {len(words)} claims {was.get(words[0], words[0])}."
     counts = [f"{words.count(word)} {was.get(word, word)}" for word in sorted(set(words), key=words.count)]
     return f"Of {len(words)} claims, {', '.join(counts[:-1])} and {counts[-1]}."
 

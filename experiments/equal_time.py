@@ -577,9 +577,10 @@ def report_table(found):
 
 
 def gallery_table(found):
-    """The generators that come with ganlib, the best first."""
-    names = shipped()
-    rows = [[f"[{names[key]}]({names[key]}/README.md)", recipe_of(key.partition(", ")[0]), short(row["fd"]),
+    """The generators that come with ganlib, the best first, and the real images."""
+    names, real = shipped(), found["rows"]["real"]
+    rows = [[real["name"], "", short(real["fd"]), ""]]
+    rows += [[f"[{names[key]}]({names[key]}/README.md)", recipe_of(key.partition(", ")[0]), short(row["fd"]),
              f"{row['minutes']:.0f}"] for key, row in in_order(found) if key in names]
     return markdown(["generator", "recipe", "FD-lite", "minutes"], rows)
 

@@ -1,5 +1,6 @@
 """The experiment on the seeds' claims: its arms exist, and its verdicts follow from the numbers."""
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from ganlib.presets import preset
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "experiments"))
 import claims  # noqa: E402
+import equal_time  # noqa: E402
 from helpers import make_pack  # noqa: E402
 
 TOGETHER = {  # what more than one key stands for
@@ -54,10 +56,54 @@ def test_tables_of_what_is_there():
            "accuracy": 0.7, "weights": 1.0, "skipped_d": 0.5, "skipped_g": 0}
     done = {("v1", s): row | {"arm": "v1", "seed": s, "fd": 400.0 + s} for s in range(3)}
     text = claims.tables(done)
-    assert "| v1 | 200,000 | 401 ± 1 | 1 ± 0 | 0.1 ± 0 | 0.7 ± 0 | 50%, 0% |" in text
+    assert "| v1 | 200,000 | 401.0 ± 1.0 | 1 | 0.1 | 0.7 | 50%, 0% |" in text
     assert "| v2 |  |  |  |  |  |  |" in text and text.count("not run yet") == len(claims.CLAIMS)
-    arms = text.split("\n\n")[1].splitlines()
-    assert arms[2].startswith("| v1 ")  # the best first
+    assert claims.arms_table(done).splitlines()[2].startswith("| v1 ")  # the best first
+    assert claims.verdict_counts({}) == f"All {len(claims.CLAIMS)} claims were not run yet."
+
+
+def test_verdicts_are_counted():
+    done = claims.load()
+    lines = claims.claims_table(done).splitlines()[2:]
+    counts = Counter(line.removesuffix(" |").rpartition("| ")[2] for line in lines)
+    sentence = claims.verdict_counts(done)
+    assert sum(counts.values()) == len(claims.CLAIMS) and len(counts) > 1
+    assert sentence.startswith(f"Of {len(claims.CLAIMS)} claims, ")
+    assert all(f"{number} " in sentence and word in sentence for word, number in counts.items())
+
+
+@pytest.mark.parametrize("values, text", [
+    ([1122.87, 1187.66, 1105.58], "1139 ± 43"), ([0.9345, 0.9, 1.0], "0.945 ± 0.051"), ([3.0], "3"),
+    ([0.0338, 0.0317, 0.036], "0.0338 ± 0.0022"), ([], ""), ([100, 100.004, 99.996], "100.0000 ± 0.0040"),
+])
+def test_a_mean_has_as_many_digits_as_its_spread(values, text):
+    assert claims.in_short(values) == text
+
+
+@pytest.mark.parametrize("value, text", [
+    (0.0917, "0.09"), (9.23, "9.2"), (82.6, "82.6"), (185.2, "185"), (1247.6, "1,248")])
+def test_numbers_of_the_results_are_short(value, text):
+    assert equal_time.short(value) == text
+
+
+def test_a_model_is_told_as_one_would_type_it():
+    assert equal_time.recipe_of("dcgan") == "`dcgan`"
+    assert equal_time.recipe_of("narrow") == "`stylegan-fast`, profile `cpu`, `loss=bce`, `penalty=r1`"
+
+
+def test_rows_of_generators_that_ship_are_found_by_their_images():
+    found = equal_time.shipped()
+    assert found["full, 289 minutes"] == "stylegan-fast" and found["dcgan, 75 minutes"] == "dcgan"
+    assert "dcgan, 90 minutes" not in found and "pairs, 90 minutes" not in found
+    assert sorted(found.values()) == sorted(set(found.values()))
+
+
+def test_the_readmes_rows_and_those_beside_the_report_are_measured_ones():
+    rows = equal_time.load()["rows"]
+    assert set(equal_time.README_ROWS) <= rows.keys() and len(equal_time.README_ROWS) <= 8
+    assert {key for _, *keys in equal_time.BESIDE for key in keys} <= rows.keys()
+    shown = equal_time.report_table(equal_time.load())
+    assert "| lsgan | 149.2 | 2.3 | 814: `lsgan`, 67 minutes | 1.7 | 484, 75 minutes |" in shown
 
 
 def test_where_nothing_is_trained_yet_nothing_is_said():
@@ -79,10 +125,3 @@ def test_results_of_other_faces_are_kept_apart(tmp_path, monkeypatch):
     monkeypatch.setattr(claims, "RESULTS", tmp_path / "mine.json")
     monkeypatch.setattr(claims, "ARMS", {})  # nothing to run
     claims.run_all(packs, 1)
-
-
-def test_the_readme_has_the_verdicts():
-    readme = (Path(__file__).parent.parent / "README.md").read_text()
-    done = claims.load()
-    for line in claims.tables(done).splitlines():  # the claims, and all recipes
-        assert line in readme
