@@ -80,7 +80,8 @@ def _found(faces, asked, why, profile):
         path = _absolute(faces)
         name = _pack_of_gone(path)
         if name is None:
-            raise GanlibError(f"{asked}={faces!r}: {error}") from error
+            words = str(error).removeprefix(readable(faces)).removeprefix(f'"{faces}"').lstrip()
+            raise GanlibError(f"{asked}={faces!r} {words}") from error
         return Source(path, f"{why}; it is not here any more, but its pack is and is used", name)
     if os.path.isdir(faces) and not any(os.scandir(faces)) and not _pack_of_gone(_absolute(faces)):
         raise GanlibError(f"{asked}={faces!r}: the folder {_absolute(faces)} is empty, put pictures into it.")
@@ -90,7 +91,7 @@ def _found(faces, asked, why, profile):
 def _checked(faces, asked):
     """A choice as a str, or a GanlibError where it can be none."""
     if not isinstance(faces, str | Path) or not str(faces).strip():
-        raise GanlibError(f'{asked}={faces!r} is no choice: expected {WAYS}, "drive" or "as before".')
+        raise GanlibError(f'{asked}={faces!r} is no choice: expected {WAYS}; or "drive" or "as before".')
     faces = os.path.expanduser(faces)
     if "://drive.google." in faces:
         raise GanlibError(f'{asked}={faces!r} is an address, which cannot be given: on Colab '

@@ -125,10 +125,11 @@ def test_a_word_that_is_misspelt(faces, meant, tmp_path):
 
 def test_a_file_that_is_not_there(archive, tmp_path):
     here = tmp_path / "here"
-    refused("faces.zpi", f"{here}, where this runs, has no faces.zpi", "did you mean faces.zip?")
-    refused(str(here / "face.zip"), f"{here} has no face.zip", f"did you mean {archive}?")
-    refused("../her/faces.zip", f"{tmp_path} has no her", "did you mean ../here?")
-    text = refused("/nowhere/at/all", "/ has no nowhere", "the path of an archive")
+    refused("faces.zpi", f"faces='faces.zpi' not found in {here}, where this runs: did you mean faces.zip?")
+    refused(str(here / "face.zip"), f"not found: did you mean {archive}? Expected the path of an archive")
+    refused("../her/faces.zip", f"in {here}, where this runs (there is no ../her)", "did you mean ../here?")
+    refused(str(here)[1:], f"where this runs (there is no {here.parts[1]}): did you mean {here}?")
+    text = refused("/nowhere/at/all", "not found (there is no /nowhere). Expected the path of an archive")
     assert "where this runs" not in text
 
 
@@ -136,14 +137,14 @@ def test_a_kaggle_path_that_is_not_there(tmp_path):
     for name in ("anime-faces", "wild-faces"):
         (tmp_path / "input" / name).mkdir(parents=True)
     inputs = tmp_path / "input"
-    refused(f"{inputs}/anime-face", f"{inputs} has no anime-face", f"did you mean {inputs}/anime-faces?")
+    refused(f"{inputs}/anime-face", f"not found: did you mean {inputs}/anime-faces?")
     refused("someone/anime-faces", "did you mean kaggle:someone/anime-faces?")
-    refused("kaggle:anime-faces", "names no Kaggle data set", "kaggle:owner/name")
+    refused("kaggle:anime-faces", "faces='kaggle:anime-faces' names no Kaggle data set", "kaggle:owner/name")
     refused("kaggle:a/b/c", "names no Kaggle data set")
 
 
 def test_an_address_is_none():
-    refused("https://example.com/faces.zip", "is an address, and none can be given", "download the file",
+    refused("https://example.com/faces.zip", "is an address, and none can be given.", "Download the file",
             "the path of an archive")
     refused("https://www.kaggle.com/datasets/someone/faces", "did you mean kaggle:someone/faces?")
     refused("https://drive.google.com/file/d/1", "is an address", 'faces="drive/sub/path"')
@@ -271,7 +272,7 @@ def test_the_pack_of_an_archive_that_is_gone_is_used(archive, tmp_path, is_kept,
     source = pick_source(CPU, "as before" if is_remembered else "faces.zip")
     assert source.name == name and source.source == str(archive)
     assert "not here any more, but its pack is and is used" in str(source)
-    refused("other.zip", "has no other.zip")
+    refused("other.zip", "not found")
 
 
 def test_the_pack_of_a_folder_that_is_emptied_is_used(tmp_path):

@@ -69,8 +69,8 @@ def identify(source, n=4000, size=64):
     if str(source).lower().startswith("kaggle:"):
         return _identify_kaggle(str(source))
     if ADDRESS.match(str(source)):
-        raise GanlibError(f"{source} is an address, and none can be given{_hint(Path(source))}: download the "
-                          f"file, then give its path. Expected {WAYS}.")
+        raise GanlibError(f"{source} is an address, and none can be given{_hint(Path(source))} Download "
+                          f"the file, then give its path. Expected {WAYS}.")
     return _identify_path(Path(os.path.expanduser(source)))
 
 
@@ -99,7 +99,7 @@ def _identify_path(path):
     if os.path.isdir(path):
         return None, {"source": str(path.resolve())}
     if not os.path.isfile(path):
-        raise GanlibError(f"{readable(str(path))} not found{_where(path)}{_hint(path)}. Expected {WAYS}.")
+        raise GanlibError(f"{readable(str(path))} not found{_where(path)}{_hint(path)} Expected {WAYS}.")
     about = path.stat()
     name = re.sub(r"\.(zip|tar|tgz|tbz2?|txz|tar\.\w+)$", "", path.name, flags=re.IGNORECASE) or "archive"
     return name, {"source": str(path.resolve()), "size": about.st_size, "mtime_ns": about.st_mtime_ns}
@@ -120,11 +120,13 @@ def raw_folder(name, identity):
 
 
 def _where(path):
-    """Which folder was looked in for a path that is not there, and what it lacks."""
+    """Where a path that is not there was looked for, and how much of it is there."""
     folder, missing = _nearest_folder(path)
-    is_relative = not os.path.isabs(path)
-    in_full = readable(os.path.abspath(folder)) + (", where this runs," if is_relative and not folder else "")
-    return f": {in_full} has no {readable(missing)}" if missing else ""
+    looked_in = readable(os.getcwd())
+    words = "" if os.path.isabs(path) else f" in {looked_in}, where this runs"
+    if missing != os.path.basename(path):
+        words += f" (there is no {readable(os.path.join(folder, missing))})"
+    return words
 
 
 def _nearest_folder(path):
@@ -136,8 +138,9 @@ def _nearest_folder(path):
 
 
 def _hint(path):
-    """What may have been meant by a path that is not there, or by an address."""
-    guesses = [p for p in (data_dir() / path, data_dir() / "raw" / path) if os.path.exists(p)]
+    """The end of a sentence: what may have been meant by a path that is not there, or by an address."""
+    places = (data_dir(), data_dir() / "raw", Path("/"))
+    guesses = [place / path for place in places if os.path.exists(place / path)]
     guesses += difflib.get_close_matches(str(path), ["synthetic"], n=1, cutoff=0.7)
     folder, missing = _nearest_folder(path)
     if os.access(folder or ".", os.R_OK | os.X_OK):
@@ -145,7 +148,7 @@ def _hint(path):
         guesses += [os.path.join(folder, name) for name in close]
     if page := KAGGLE_PAGE.search(path.as_posix()):
         guesses.append(f"kaggle:{page[1] or page[2]}")
-    return f": did you mean {readable(str(guesses[0]))}?" if guesses else ""
+    return f": did you mean {readable(str(guesses[0]))}?" if guesses else "."
 
 
 def _into(dest, name, identity, fill):

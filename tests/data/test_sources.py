@@ -43,7 +43,7 @@ def test_path_not_found_hints(tmp_path, data):
 
 
 def test_addresses_are_refused():
-    refused("https://example.com/faces.zip", "is an address", "download the file", "the path of an archive")
+    refused("https://example.com/faces.zip", "is an address", "Download the file", "the path of an archive")
     for page in ("https://www.kaggle.com/datasets/someone/faces", "kaggle.com/someone/faces",
                  "https://www.kaggle.com/datasets/someone/faces?select=data"):
         refused(page, "is an address", "did you mean kaggle:someone/faces?")
