@@ -34,7 +34,7 @@ class Start:
     config: Config
     name: str  # of the preset
     given: dict = field(default_factory=dict)  # {"resolution": size} where `start` was given a size
-    _packs: dict = field(default_factory=dict)  # size in pixels: Pack, once it was asked for
+    _packs: dict = field(default_factory=dict, init=False)  # size in pixels: Pack, once it was asked for
 
     def __repr__(self):
         recipe = f"Preset {self.name!r} at {self.size}x{self.size} pixels."
@@ -69,8 +69,12 @@ class Start:
         return preset(name, self.profile, **(self.given | changes))
 
     def pack_at(self, size):
-        """The Pack of the same images at another size in pixels. Raises GanlibError."""
-        if size not in self._packs:
+        """The Pack of the same images at another size in pixels. Raises GanlibError.
+
+        The one that was opened before is given again, unless another has been packed in its place since.
+        """
+        opened = self._packs.get(size)
+        if opened is None or packs.read_info(opened.path).get("hash") != opened.hash:
             self._packs[size] = get_pack(self.source, self.profile, size)
         return self._packs[size]
 

@@ -488,6 +488,17 @@ def test_start_gives_all_that_a_training_needs(mine, demo, capsys):
         assert words in repr(here)
 
 
+def test_a_pack_that_was_made_anew_is_opened_anew(mine, demo):
+    """As notebook 01 makes it, with settings of one's own."""
+    here = start("dcgan", size=32)
+    first = here.pack
+    assert here.pack is first
+    report = quickly(here.fetch(), 32)
+    report.rows[0].reason = "uniform"
+    made = pack(report, here.pack_dir)
+    assert here.pack.hash == made.hash != first.hash and len(here.pack) == 5
+
+
 def test_what_one_notebook_packs_the_next_trains_on(demo, quick, tmp_path, monkeypatch):
     monkeypatch.chdir(draw(tmp_path / "work" / "mine", range(6)).parent)
     first = start("dcgan", size=32, faces="mine").pack
