@@ -211,7 +211,3 @@ def test_the_notebooks_are_laid_out_as_they_are_written(path):
     """So that writing a set-up cell changes no other line of a file."""
     notebook = json.loads(path.read_text(encoding="utf-8"))
     assert path.read_text(encoding="utf-8") == json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
-
-
-def test_the_citation_names_the_repository():
-    assert f'\nrepository-code: "https://github.com/{NOW}"\n' in (ROOT / "CITATION.cff").read_text()

@@ -24,25 +24,6 @@ def cells(path, kind):
     return ["".join(c["source"]) for c in json.loads(path.read_text())["cells"] if c["cell_type"] == kind]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_badge_and_set_up_cell_follow_the_repository(path):
-    repository = PROJECT["urls"]["Repository"]
-    where = repository.removeprefix("https://github.com/")
-    assert cells(path, "markdown")[0].startswith("[![Open in Colab](https://colab.research.google.com/")
-    address = f"https://colab.research.google.com/github/{where}/blob/main/notebooks/{path.name}"
-    assert f"({address})" in cells(path, "markdown")[0]
-    setup = cells(path, "code")[0]
-    assert f"!git clone --quiet --depth 1 {repository}\n" in setup
-    name = where.split("/")[1]
-    assert f"%pip install --quiet --no-deps -e ./{name}\n" in setup
-    assert f'sys.path.insert(0, "{name}")' in setup
-    assert re.findall(r"https://github.com/[\w-]+/[\w-]+", "".join(cells(path, "code"))) == [repository]
-
-
-def test_the_set_up_cells_are_all_the_same():
-    assert len({cells(path, "code")[0] for path in NOTEBOOKS}) == 1
-
-
 def test_environment_and_pyproject_have_the_same_pins():
     text = (ROOT / "environment.yml").read_text()
     pip = re.findall(r"^      - (\S+)$", text, re.M)
