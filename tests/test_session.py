@@ -81,6 +81,27 @@ def test_kaggle_sets_and_versions_have_packs_of_their_own(monkeypatch):
     assert pack_dir(pick_source(CPU), 32) in folders
 
 
+def test_the_pack_of_a_kaggle_set_stays_whether_it_is_attached_or_not(quick, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("GANLIB_FACES", "kaggle:someone/girls")
+    folder = draw(tmp_path / "input" / "girls", range(4))
+    packed = pack_now()
+    assert packed.source == str(folder) and packed.path.name == "someone.girls-32"
+    assert pack_now().hash == packed.hash
+    folder.rename(tmp_path / "girls")  # the next session does not have it
+    monkeypatch.setattr("ganlib.session.fetch", lambda *a, **k: pytest.fail("downloaded"))
+    assert pack_now().hash == packed.hash and "made again" not in capsys.readouterr().out
+    settings = json.loads((packed.path / "pack.json").read_text())
+    settings["settings"]["source"] = "kaggle:someone/girls"  # downloaded before, and attached now
+    (packed.path / "pack.json").write_text(json.dumps(settings))
+    (tmp_path / "girls").rename(folder)
+    assert pack_now().hash == packed.hash and "made again" not in capsys.readouterr().out
+    settings["settings"]["source"] = "kaggle:another/girls"
+    (packed.path / "pack.json").write_text(json.dumps(settings))
+    with pytest.raises(pytest.fail.Exception, match="downloaded"):
+        monkeypatch.setenv("KAGGLE_CACHE_MOUNT_FOLDER", str(tmp_path / "nowhere"))
+        pack_now()
+
+
 @pytest.fixture
 def kaggle_of_before(monkeypatch):
     """The pack of a Kaggle set as it was named before: without the set's owner."""

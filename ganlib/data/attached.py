@@ -18,13 +18,17 @@ def attached_folder(dataset):
     It is known by its name alone where Kaggle attaches it under that. A set with a version, "owner/name/3",
     is None: nobody can tell which version is attached.
     """
+    return next((folder for folder in _places(dataset) if folder.is_dir()), None)
+
+
+def is_attached_as(dataset, folder):
+    """Whether a folder, there or not, is one under which Kaggle attaches the set "owner/name"."""
+    return Path(folder) in [place.resolve() for place in _places(dataset)]
+
+
+def _places(dataset):
     owner, name, *version = dataset.split("/")
-    if version:
-        return None
-    for folder in (kaggle_input() / "datasets" / owner / name, kaggle_input() / name):
-        if folder.is_dir():
-            return folder
-    return None
+    return [] if version else [kaggle_input() / "datasets" / owner / name, kaggle_input() / name]
 
 
 def attached_folders():

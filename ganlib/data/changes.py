@@ -3,6 +3,7 @@ import re
 from pathlib import Path
 
 from ..errors import GanlibError
+from .attached import is_attached_as
 from .decoding import readable
 from .folders import image_files
 from .origins import contents, digest_of, listing, marker
@@ -28,12 +29,21 @@ def what_changed(packed, source, n, size):
         known = marker(raw) or identity  # it may be a folder that fetch has filled
     now = known["source"]
     if now != before["source"]:
+        if _is_one_kaggle_set(now, before["source"]):  # attached then and not now, or the other way
+            return "", ""
         return f"it was made from {before['source']}, not from {now}", ""
     if digest_of(known) != before["identity"]:
         what = "the code that draws faces" if now == "synthetic" else now
         return f"{what} has changed since", ""
     is_here = name is None or marker(raw) is not None  # what was fetched may have been removed since
     return _changed_files(packed, raw) if is_here else ("", "")
+
+
+def _is_one_kaggle_set(one, other):
+    """Whether of two sources one is a Kaggle set, and the other the folder where Kaggle attaches it."""
+    if other.startswith("kaggle:"):
+        one, other = other, one
+    return one.startswith("kaggle:") and is_attached_as(one.removeprefix("kaggle:"), other)
 
 
 def _changed_files(packed, raw):

@@ -92,6 +92,7 @@ def cannot_connect(error):
     why = found[-1] if found else type(error).__name__
     advice = "Check the connection, then call again."
     if os.environ.get("KAGGLE_KERNEL_RUN_TYPE"):
-        advice = "Switch it on in the notebook's Settings (Internet on), then call again."
+        advice = ("Switch it on in the notebook's Settings (Internet on), or attach the set with Add Input, "
+                  "then call again.")
     return GanlibError(f"Kaggle cannot be reached, there seems to be no internet here ({why}). {advice} "
                        'Without it: give the path of an archive or of a folder of images, or "synthetic".')
