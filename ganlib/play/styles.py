@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
 from ..errors import GanlibError
 from ..models.sampling import check_shape, generate, layers_of, seed_latents, styles
 from ..models.store import network
+from ..view.pictures import table
 from .latent_files import load_latents
 
 
@@ -48,16 +48,27 @@ def points(generator, seeds, psi=1.0):
     return styles(generator, z, psi) if network(generator).has_styles or psi != 1 else z
 
 
-def mixing_sheet(generator, row_seeds, col_seeds, layers="coarse", psi=1.0):
-    """PIL image of the table of `mix`, the parents in its first column and row; seeds as for `points`."""
+def mixing_sheet(generator, row_seeds, col_seeds, layers="coarse", psi=1.0, scale=1):
+    """PIL image of the table of `mix`, with the parents in its first column and row; seeds as for `points`.
+
+    scale: how many times as large each picture is shown.
+    """
     layers_of(generator, layers)  # raises where there are none, before any work
     rows, cols = points(generator, row_seeds, psi), points(generator, col_seeds, psi)
-    table = np.pad(mix(generator, rows, cols, layers), [(1, 0)] * 2 + [(0, 0)] * 3, constant_values=255)
-    table[1:, 0] = generate(generator, rows)
-    table[0, 1:] = generate(generator, cols)
-    table = np.pad(table, [(0, 0)] * 2 + [(1, 1)] * 2 + [(0, 0)], constant_values=255)  # white lines
-    height, width = len(table) * table.shape[2], table.shape[1] * table.shape[3]
-    return Image.fromarray(table.swapaxes(1, 2).reshape(height, width, 3))
+    mixed = mix(generator, rows, cols, layers)  # (R, C, H, W, 3)
+    cells = np.pad(mixed, [(1, 0)] * 2 + [(0, 0)] * 3, constant_values=255)
+    cells[1:, 0] = generate(generator, rows)
+    cells[0, 1:] = generate(generator, cols)
+    down, across = (["", *_names(*of)] for of in ((row_seeds, rows), (col_seeds, cols)))
+    which = layers if isinstance(layers, str) else f"{layers[0]} to {layers[1] - 1}"
+    return table(cells, down, across, "other layers: seed", f"layers {which}: seed", scale)
+
+
+def _names(seeds, faces):
+    """The labels of faces in a table: their seeds, or their numbers in a latent file."""
+    if isinstance(seeds, str | Path) and Path(seeds).suffix == ".safetensors":
+        return [f"no. {number}" for number in range(len(faces))]
+    return [str(seed).strip() for seed in (seeds.split(",") if isinstance(seeds, str) else seeds)]
 
 
 def slerp(a, b, t):

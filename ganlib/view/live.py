@@ -11,7 +11,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from ..colors import INK
-from ..images import encoded
+from ..images import cut, encoded, grid
 from ..training.logs import logs_of
 from ..training.runs import folder_of, sample_files
 from .curves import LOSS, Figure, draw_plot, opinion_plot
@@ -90,9 +90,10 @@ class LivePanel:
 def _fitted(path):
     """A sample grid in the width that the panel has for it."""
     with Image.open(path) as sheet:
-        size = SHEET_WIDTH, round(sheet.height * SHEET_WIDTH / sheet.width)
-        smaller = sheet.width > SHEET_WIDTH
-        return sheet.resize(size, Image.Resampling.LANCZOS if smaller else Image.Resampling.NEAREST)
+        pictures = cut(sheet)
+    rows, columns, side = pictures.shape[:3]
+    room = (SHEET_WIDTH - 2) / columns - 2  # pixels for each picture, without the lines between
+    return grid(pictures.reshape(rows * columns, side, side, 3), columns, scale=room / side)
 
 
 def _where(config, last):

@@ -1,4 +1,8 @@
-"""The progress of a run, and walks between faces, as animated GIF, WebP or MP4."""
+"""The progress of a run, and walks between faces, as animated WebP, GIF or MP4.
+
+WebP is the kind to choose: it has all colours, and takes a third of the room. A GIF has 256 colours at a
+time. An MP4 cannot stand where a picture can.
+"""
 import base64
 import importlib.util
 import math
@@ -14,7 +18,7 @@ from PIL import Image
 
 from ..errors import GanlibError
 from ..files import check_replaceable, write_atomic
-from ..images import encoded
+from ..images import cut, encoded, enlarged, grid
 from ..training.runs import folder_of, read_config, real_file, sample_files
 from ..training.schedule import moment
 from .pictures import FONT, titled
@@ -23,6 +27,8 @@ FEWEST_FRAMES = 24  # frames that stay, however small the file must be
 OPENING = 1.5  # seconds for which the real images stand at the start
 ENDING = 2.0  # seconds for which the last frame stands
 WIDEST = 660  # pixels
+STRETCH = 12  # frames of a run that share a palette in a GIF,
+PALETTE_OF = 20_000  # ... which is made from about so many of their pixels
 
 
 @dataclass(frozen=True)
@@ -47,11 +53,12 @@ QUALITIES = (
     Quality(3, 2, 128),
     Quality(2, 2, 64),
     Quality(1, 1, 64),
+    Quality(1, 1, 16),
 )
 
 
 def gif(run, out, seconds=8.0, max_bytes=3_000_000, include_real=True):
-    """Write the progress of a run, from its samples/, as a GIF, WebP or MP4 (`out` decides).
+    """Write the progress of a run, from its samples/, as a WebP, GIF or MP4 (the end of `out` decides).
 
     Returns the path. The first frame is real images (unless include_real is False), every frame says what it
     shows, and the last is held longer. seconds: about how long it plays. To stay within max_bytes it takes
@@ -76,19 +83,19 @@ def gif(run, out, seconds=8.0, max_bytes=3_000_000, include_real=True):
 
 
 def movie(path, images, fps=20):
-    """Write images (n, H, W, 3) uint8 as a GIF, WebP or MP4 (`path` decides).
+    """Write images (n, H, W, 3) uint8 as a WebP, GIF or MP4 (the end of `path` decides).
 
-    Small ones are enlarged to about 256 pixels.
+    Small ones are enlarged to about 256 pixels, as by `enlarged`. It begins anew when it has ended.
     """
     encode = encoder(path)
     check_replaceable(path)
     scale = max(1, 256 // images.shape[1])
-    frames = [Image.fromarray(image.repeat(scale, 0).repeat(scale, 1)) for image in images]
-    write_atomic(path, encode(frames, [1 / fps] * len(frames), 256))
+    frames = [Image.fromarray(image) for image in enlarged(images, scale)]
+    write_atomic(path, encode([frames], [1 / fps] * len(frames), 256))
 
 
 def animation(path):
-    """A GIF, WebP or MP4 file for a notebook; unlike IPython's Image it is kept when exported to HTML."""
+    """A WebP, GIF or MP4 file for a notebook; unlike IPython's Image it is kept when exported to HTML."""
     path = Path(path)
     data = base64.b64encode(path.read_bytes()).decode()
     kind = path.suffix.lower().removeprefix(".")
@@ -149,18 +156,16 @@ def _frames(pages, quality, run_pages):
 def _frame(page, quality, room):
     """The upper left part of a sample grid (of tiny pictures enlarged) under a strip with the text."""
     with Image.open(page.path) as file:
-        pitch = (file.width - 2) // 8  # from picture to picture
         scale = max(1, 560 // file.width)
-        width, height = quality.columns * pitch + 2, min(file.height, quality.rows * pitch + 2)
-        part = file.convert("RGB").crop((0, 0, width, height))
-    part = part.resize((part.width * scale, part.height * scale), Image.Resampling.NEAREST)
+        pictures = cut(file)[:quality.rows, :quality.columns]
+    part = grid(pictures.reshape(-1, *pictures.shape[2:]), quality.columns, scale=scale)
     width = 2 * math.ceil(max(part.width, room) / 2)  # even, for H.264
     return titled(part, page.text, width, part.height + part.height % 2)
 
 
 @dataclass(frozen=True)
 class _RunMovie:
-    """The frames of a run at one quality. encode: (frames, durations in s) -> bytes."""
+    """The frames of a run at one quality. encode: (clips, durations in s) -> bytes."""
 
     opening: list
     frames: list
@@ -189,39 +194,56 @@ class _RunMovie:
         left = self.seconds - ENDING - OPENING * len(self.opening)
         each = min(1, max(0.06, left / max(1, count - 1)))
         durations = [OPENING] * len(self.opening) + [each] * (count - 1) + [ENDING]
-        return self.encode(self.opening + chosen, durations)
+        stretches = [chosen[start:start + STRETCH] for start in range(0, count, STRETCH)]
+        return self.encode([self.opening, *stretches], durations)
 
 
 def encoder(path):
-    """The function (frames, durations in s, colors) -> bytes of a file, as the end of a path says."""
+    """The function (clips, durations in s, colors) -> bytes of a file, as the end of a path says.
+
+    A clip is a list of frames, PIL images, whose colours are alike; durations has one number for each frame.
+    """
     suffix = Path(path).suffix.lower()
     if suffix not in ENCODERS:
-        raise GanlibError(f"{path}: expected a name that ends in .gif, .webp or .mp4.")
+        raise GanlibError(f"{path}: expected a name that ends in .webp, .gif or .mp4.")
     return ENCODERS[suffix]
 
 
-def _encode_gif(frames, durations, colors):
-    # One palette for all frames, and no dither: it would flicker and take more room
-    palette = Image.fromarray(np.concatenate(frames)).quantize(colors, Image.Quantize.FASTOCTREE)
-    values = palette.getpalette() or []
-    palette.putpalette([255 if value >= 248 else value for value in values])  # paper is white
-    frames = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+def _encode_gif(clips, durations, colors):
+    # A palette for each clip: one for all would leave few colours to each. No dither: it would flicker
+    frames = []
+    for clip in clips:
+        if clip:
+            palette = _palette(clip, colors if len(clip) > 1 else 256)  # of one frame, few would spare little
+            frames += [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in clip]
     milliseconds = [10 * round(100 * seconds) for seconds in durations]  # a GIF counts in 10 ms
     return encoded(frames[0].save, "gif", save_all=True, append_images=frames[1:], loop=0, optimize=False,
                    duration=milliseconds)
 
 
-def _encode_webp(frames, durations, colors):
+def _palette(clip, colors):
+    """A picture with the palette that suits a clip best, found by k-means on some of its pixels."""
+    pixels = np.concatenate([np.asarray(frame).reshape(-1, 3) for frame in clip])
+    some = pixels[::max(1, len(pixels) // PALETTE_OF)]
+    picture = Image.fromarray(some[None]).quantize(colors, Image.Quantize.MEDIANCUT, kmeans=2)
+    values = picture.getpalette() or []
+    picture.putpalette([255 if value >= 248 else value for value in values])  # paper is white
+    return picture
+
+
+def _encode_webp(clips, durations, colors):
     # method 4 of 6: slower ones save a few per cent
+    frames = [frame for clip in clips for frame in clip]
     milliseconds = [round(1000 * seconds) for seconds in durations]
     return encoded(frames[0].save, "webp", save_all=True, append_images=frames[1:], loop=0, method=4,
                    quality=round(5 * colors ** 0.5), duration=milliseconds)
 
 
-def _encode_mp4(frames, durations, colors):
+def _encode_mp4(clips, durations, colors):
     if importlib.util.find_spec("imageio_ffmpeg") is None:
-        raise GanlibError("An .mp4 needs a package (pip install imageio-ffmpeg); a .gif or .webp none.")
+        raise GanlibError("An .mp4 needs a package (pip install imageio-ffmpeg); a .webp or .gif none.")
     fps = 20
+    frames = [frame for clip in clips for frame in clip]
     repeated = []
     for frame, seconds in zip(frames, durations, strict=True):
         repeated += [np.asarray(frame)] * max(1, round(fps * seconds))
@@ -230,7 +252,7 @@ def _encode_mp4(frames, durations, colors):
                                quality=colors ** 0.5 / 2, macro_block_size=2)
     except (OSError, RuntimeError) as error:
         raise GanlibError(f"The encoder of imageio-ffmpeg does not run here ({error}). "
-                          "A .gif or .webp needs none.") from error
+                          "A .webp or .gif needs none.") from error
 
 
-ENCODERS = {".gif": _encode_gif, ".webp": _encode_webp, ".mp4": _encode_mp4}
+ENCODERS = {".webp": _encode_webp, ".gif": _encode_gif, ".mp4": _encode_mp4}

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..colors import INK
 from ..errors import GanlibError
-from ..images import enlarged, grid, resized
+from ..images import enlarged, grid, pixels_of
 
 
 def font(size, weight=""):
@@ -31,20 +31,22 @@ STRIP = 30  # pixels, the height of a title
 SHEET = 1080  # pixels, about how wide sheets side by side may be
 GAP = 2  # pixels between the pictures of a table
 AIR = 8  # pixels around the texts of a table
-WIDEST_LABEL = 190  # pixels, from which on the label of a row is broken into lines
+NARROW = 100  # pixels, from which on the title of the rows is broken into lines,
+WIDEST_LABEL = 190  # ... and the label of a row
 
 
 def side_by_side(sheets, columns=8):
     """Sample grids of several runs as one PIL image, all of one width: {title: images, as for `grid`}."""
-    grids = {title: grid(images, columns) for title, images in sheets.items()}
-    widest = max(sheet.width for sheet in grids.values())
-    across = max(1, min(len(grids), SHEET // widest))
+    pictures = {title: pixels_of(images) for title, images in sheets.items()}
+    widest = max(min(columns, len(x)) * (x.shape[2] + 2) + 2 for x in pictures.values())
+    across = max(1, min(len(pictures), SHEET // widest))
     width = widest * max(1, SHEET // (widest * max(2, across)))
-    enlarged_grids = {}
-    for title, sheet in grids.items():
-        enlarged_grids[title] = resized(sheet, (width, sheet.height * width / sheet.width))
-    highest = max(sheet.height for sheet in enlarged_grids.values())
-    cards = [np.asarray(titled(sheet, title, width, highest)) for title, sheet in enlarged_grids.items()]
+    grids = {}
+    for title, x in pictures.items():
+        room = (width - 2) / min(columns, len(x)) - 2  # pixels for a picture, without the lines between
+        grids[title] = grid(x, columns, scale=room / x.shape[2])
+    highest = max(sheet.height for sheet in grids.values())
+    cards = [np.asarray(titled(sheet, title, width, highest)) for title, sheet in grids.items()]
     return grid(np.stack(cards), across, padding=8)
 
 
@@ -83,15 +85,15 @@ def table(images, rows=(), columns=(), row_title="", column_title="", scale=1):
     return _laid_out(cells, side, head, str(row_title), str(column_title))
 
 
-def _in_lines(labels, width):
+def _in_lines(labels, width, letters=LABEL_FONT):
     """Labels as texts, broken between words into lines of so many pixels, or of those of the longest word."""
     texts = [_in_words(label).split() for label in labels]
-    width = max([width, *(LABEL_FONT.getlength(word) for words in texts for word in words)])
+    width = max([width, *(letters.getlength(word) for words in texts for word in words)])
     found = []
     for words in texts:
         lines: list[str] = []
         for word in words:
-            if lines and LABEL_FONT.getlength(f"{lines[-1]} {word}") <= width:
+            if lines and letters.getlength(f"{lines[-1]} {word}") <= width:
                 lines[-1] += f" {word}"
             else:
                 lines.append(word)
@@ -105,13 +107,13 @@ def _in_words(label):
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _width_of(texts):
-    """Pixels that the longest line of some labels takes."""
-    return math.ceil(max(LABEL_FONT.getlength(line) for text in texts for line in text.split("\n")))
+def _width_of(texts, letters=LABEL_FONT):
+    """Pixels that the longest line of some texts takes."""
+    return math.ceil(max(letters.getlength(line) for text in texts for line in text.split("\n")))
 
 
 def _height_of(texts):
-    """Pixels that the label of the most lines takes."""
+    """Pixels that the text of the most lines takes."""
     return LINE * max(text.count("\n") + 1 if text else 0 for text in texts)
 
 
@@ -120,8 +122,9 @@ def _laid_out(cells, side, head, row_title, column_title):
 
     The title of the rows stands over their labels, that of the columns in a line of its own above theirs.
     """
-    title_width = math.ceil(TITLE_FONT.getlength(column_title))
-    left = max(_width_of(side), math.ceil(TITLE_FONT.getlength(row_title)))
+    title_width = _width_of([column_title], TITLE_FONT)
+    row_title, = _in_lines([row_title], max(NARROW, _width_of(side)), TITLE_FONT)
+    left = max(_width_of(side), _width_of([row_title], TITLE_FONT))
     left += 2 * AIR if left else AIR
     top = AIR + (LINE + AIR if column_title else 0) + max(_height_of(head), _height_of([row_title]))
     top += AIR // 2 if top > AIR else 0
@@ -132,7 +135,8 @@ def _laid_out(cells, side, head, row_title, column_title):
     page = Image.new("RGB", (right, top + len(side) * pitch_y + AIR), "white")
     pen = ImageDraw.Draw(page)
     pen.text((middle, AIR), column_title, INK, TITLE_FONT, "ma")
-    pen.text((AIR, top - AIR), row_title, INK, TITLE_FONT, "ls")
+    for k, line in enumerate(reversed(row_title.split("\n"))):
+        pen.text((left - AIR, top - AIR - k * LINE), line, INK, TITLE_FONT, "rs")
     for i, text in enumerate(head):
         for k, line in enumerate(reversed(text.split("\n"))):
             pen.text((left + (i + 0.5) * pitch_x, top - AIR - k * LINE), line, INK, LABEL_FONT, "ms")

@@ -108,7 +108,10 @@ def report(*runs):
         own = figures["curves"] if len(folders) == 1 else encoded(curves(folder).savefig)
         write_atomic(folder / "losses.png", own)
         files.append(folder / "losses.png")
-    told = [_told(folder) for folder in folders]
+    names = [folder.name for folder in folders]
+    if len(set(names)) < len(names):
+        names = [f"{folder.parent.name}/{folder.name}" for folder in folders]
+    told = [_told(folder, name) for folder, name in zip(folders, names, strict=True)]
     return TrainingReport(told, figures, files + [run.animation for run in told if run.animation])
 
 
@@ -122,7 +125,7 @@ def _checked(run):
     return folder
 
 
-def _told(folder):
+def _told(folder, name):
     """What there is to tell of a run, and its progress as a file."""
     records, events = read_log(folder)
     moving = None
@@ -134,12 +137,12 @@ def _told(folder):
     elif not missing:
         missing = "There are no samples yet, so there are no pictures of the progress."
     numbers = _numbers(folder, records, events)
-    return _OneRun(folder.name, numbers, diagnosis(folder) if records else None, moving, missing)
+    return _OneRun(name, numbers, diagnosis(folder) if records else None, moving, missing)
 
 
 def _numbers(folder, records, events):
     """{what: number in words}, in the order in which they are shown."""
-    last = (records + events)[-1] if not records else records[-1]
+    last = (records or events or [{"images": 0, "train_seconds": 0}])[-1]
     images, seconds = last["images"], last["train_seconds"]
     numbers = {"images seen": f"{images:,}", "in epochs": _epochs(images)}
     packs = dict.fromkeys(event["pack"] for event in events if "pack" in event)

@@ -5,15 +5,16 @@ from pathlib import Path
 
 import ipywidgets as widgets
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from ..colors import GREY, INK
 from ..data.packs import read_review, write_review
 from ..errors import GanlibError
-from ..images import encoded, grid
+from ..images import encoded, grid, resized
+from .pictures import font
 
 SIDE = 104  # pixels, of a dropped picture on its card
-SMALL_FONT = ImageFont.load_default(12)
+SMALL_FONT = font(11)
 PAPER = "#eeeeee"  # where a file has no picture
 
 
@@ -62,7 +63,7 @@ def _card(report, row, match, pairs):
 def _put_picture(card, report, row, left):
     if row.index >= 0:
         picture = Image.fromarray(np.asarray(report.images[row.index]))
-        card.paste(picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS), (left, 4))
+        card.paste(resized(picture, (SIDE, SIDE)), (left, 4))
     else:
         draw = ImageDraw.Draw(card)
         draw.rectangle((left, 4, left + SIDE - 1, SIDE + 3), PAPER)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from ganlib.images import resized
 from ganlib.models.sampling import generate, latents, styles
 from ganlib.play.characters import character
 from ganlib.play.directions import directions, edit, face_colours
@@ -112,7 +113,7 @@ def test_mix(generator, G):
     assert panel.layers.value == (4, 8) and same(panel.result, swap(G, a, b, (4, 8)), G)
     panel.layers.value = (0, 3)
     assert same(panel.result, swap(G, a, b, (0, 3)), G)
-    table = np.asarray(mixing_sheet(generator, [0, 3, 5], [8, 9, 10, 15], (0, 3), 0.7))
+    table = np.asarray(mixing_sheet(generator, [0, 3, 5], [8, 9, 10, 15], (0, 3), 0.7, scale=3))
     assert np.array_equal(shown(panel.table), table)
     panel.a.click(0)
     for place in 0, 1, 4:
@@ -218,7 +219,7 @@ def test_character_sheet_and_latent_file(generator, G, data):
     panel.save()
     with Image.open(data / "faces" / "character-001.png") as sheet:
         pixels = np.asarray(sheet)
-    large = Image.fromarray(generate(G, panel.shown)[0]).resize((384, 384), Image.LANCZOS)
+    large = resized(Image.fromarray(generate(G, panel.shown)[0]), (384, 384))
     assert np.array_equal(pixels[16:400, 16:400], np.asarray(large))
     hair = face_colours(generate(G, panel.shown))[0][:3].round()
     assert tuple(pixels[300, 440]) == tuple(hair)

@@ -12,8 +12,10 @@ from ganlib.models.sampling import generate, latents, sample, seed_latents, styl
 from ganlib.models.store import load_generator
 from ganlib.play.directions import colour_directions, edit, factorise
 from ganlib.play.inversion import invert
+from ganlib.play.latent_files import save_latents
 from ganlib.play.styles import mix, mixing_sheet, slerp, swap, walk
 from ganlib.view.movies import movie
+from ganlib.view.pictures import table
 
 
 @pytest.fixture(scope="module")
@@ -59,17 +61,27 @@ def test_swap_takes_these_layers_and_no_others(G):
     assert torch.equal(swap(G, a, b, (3, G.num_layers)), G.cross_over(w, v, 3))
 
 
-def test_mixing_sheet(one):
-    sheet = np.asarray(mixing_sheet(one, "1,2,3", [4, 5], "fine", psi=0.8))
-    assert sheet.shape == (4 * 34, 3 * 34, 3)
-
-    def at(i, j):
-        return sheet[34 * i + 1:34 * i + 33, 34 * j + 1:34 * j + 33]
-
+@pytest.mark.parametrize("layers, words", [("fine", "layers fine: seed"), ((1, 4), "layers 1 to 3: seed")])
+def test_mixing_sheet(one, layers, words):
     rows, cols = (styles(one, seed_latents(one, s), 0.8) for s in ("1,2,3", "4,5"))
-    assert (at(0, 0) == 255).all() and np.array_equal(at(2, 0), generate(one, rows)[1])
-    assert np.array_equal(at(0, 2), generate(one, cols)[1])
-    assert np.array_equal(at(3, 1), mix(one, rows, cols, "fine")[2, 0])
+    blank = np.full((1, 32, 32, 3), 255, np.uint8)
+    mixed = mix(one, rows, cols, layers)
+    parts = [blank, generate(one, cols)]
+    for parent, children in zip(generate(one, rows), mixed, strict=True):
+        parts += [parent[None], children]
+    expected = np.concatenate(parts), ["", 1, 2, 3], ["", 4, 5], "other layers: seed", words
+    assert mixing_sheet(one, "1, 2,3", [4, 5], layers, psi=0.8) == table(*expected)
+    assert mixing_sheet(one, [1, 2, 3], "4,5", layers, psi=0.8, scale=2) == table(*expected, scale=2)
+
+
+def test_a_mixing_sheet_of_a_latent_file_numbers_the_faces(styled, tmp_path):
+    save_latents(tmp_path / "x.safetensors", styled, latents(2, 16))
+    sheet = mixing_sheet(styled, tmp_path / "x.safetensors", "4")
+    cells = np.full((6, 32, 32, 3), 255, np.uint8)
+    expected = table(cells, ["", "no. 0", "no. 1"], ["", 4], "other layers: seed", "layers coarse: seed")
+    assert sheet.size == expected.size
+    side = 30  # pixels on the left, where the labels are
+    assert np.array_equal(np.asarray(sheet)[:, :side], np.asarray(expected)[:, :side])
 
 
 @pytest.mark.parametrize("call", [
@@ -136,5 +148,5 @@ def test_movie(one, tmp_path):
     pytest.importorskip("imageio_ffmpeg")
     movie(tmp_path / "x.mp4", frames)
     assert imageio.imread(tmp_path / "x.mp4").shape == (6, 256, 256, 3)
-    with pytest.raises(GanlibError, match="expected a name that ends in .gif"):
+    with pytest.raises(GanlibError, match="expected a name that ends in .webp"):
         movie(tmp_path / "x.webm", frames)

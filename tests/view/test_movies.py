@@ -7,10 +7,11 @@ import imageio.v2 as imageio
 import numpy as np
 import pytest
 from PIL import Image
-from run_folders import OTHER_EVENTS, SHADES, records, write_log, write_samples
+from run_folders import OTHER_EVENTS, SHADES, noise, records, write_log, write_samples
 
 from ganlib.data.synthetic import face
 from ganlib.errors import GanlibError
+from ganlib.images import grid
 from ganlib.view.movies import animation, gif, movie
 from ganlib.view.pictures import FONT, STRIP, titled
 
@@ -79,6 +80,44 @@ def test_pictures_that_move_say_how_long_and_repeat(tmp_path, suffix):
         assert file.format.lower() == suffix and file.info["loop"] == 0
 
 
+@pytest.mark.parametrize("suffix", ["gif", "webp"])
+def test_real_images_keep_their_colours_whatever_the_run_looks_like(tmp_path, suffix):
+    """The opening has a palette of its own: the colours of other pictures take nothing from it."""
+    run = write_samples(tmp_path / "run", 12, size=32, noisy=True)
+    real = np.stack([face(i, size=32)[0] for i in range(64)])
+    grid(real).save(run / "samples" / "real.png")
+    frame = frames(gif(run, tmp_path / f"x.{suffix}", max_bytes=30_000_000))[0][0]
+    wanted = np.asarray(grid(real, scale=2)).astype(int)
+    left = (frame.shape[1] - wanted.shape[1]) // 2
+    shown = frame[STRIP:STRIP + len(wanted), left:left + wanted.shape[1]]
+    assert np.abs(shown - wanted).mean() < 5  # levels of 256; one palette for all frames gives 8
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp", "mp4"])
+def test_what_is_enlarged_is_enlarged_smoothly(tmp_path, suffix):
+    if suffix == "mp4":
+        pytest.importorskip("imageio_ffmpeg")
+    x = np.linspace(0, 255, 32).round().astype(np.uint8)
+    slope = x[None, None, :, None].repeat(2, 0).repeat(32, 1).repeat(3, 3)
+    movie(tmp_path / f"x.{suffix}", slope)
+    if suffix == "mp4":
+        frame = imageio.mimread(tmp_path / "x.mp4")[0].astype(int)
+    else:
+        frame = frames(tmp_path / f"x.{suffix}")[0][0]
+    assert frame.shape[1] == 256
+    assert np.abs(np.diff(frame[100, :240, 0])).max() <= 6  # stairs would be 8 levels high
+
+
+def test_a_walk_that_stands_does_not_flicker(tmp_path):
+    """All frames of a walk share a palette."""
+    still = np.stack([face(1, size=64)[0]] * 30)
+    moved = still.copy()
+    moved[:, :32] = noise(30, 64)[:, :32]
+    movie(tmp_path / "x.gif", moved)
+    below = np.stack([frame[140:] for frame, _ in frames(tmp_path / "x.gif")])
+    assert (below == below[0]).all()
+
+
 def test_webp_is_smaller_than_gif(tmp_path):
     pictures = np.stack([face(i, size=64)[0] for i in range(8)])
     for suffix in ("gif", "webp"):
@@ -132,7 +171,7 @@ def test_gif_errors_leave_what_was_there(tmp_path):
     run = write_samples(tmp_path / "run", 3, noisy=True)
     with pytest.raises(GanlibError, match="max_bytes=1,000"):
         gif(run, out, max_bytes=1_000)
-    with pytest.raises(GanlibError, match="ends in .gif, .webp or .mp4"):
+    with pytest.raises(GanlibError, match="ends in .webp, .gif or .mp4"):
         gif(run, tmp_path / "x.webm")
     assert out.read_bytes() == b"GIF89a before"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "x.gif"]

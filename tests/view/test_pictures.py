@@ -5,7 +5,7 @@ import torch
 from run_folders import SHADES, flat, noise
 
 from ganlib.errors import GanlibError
-from ganlib.images import enlarged, grid, resized
+from ganlib.images import enlarged, grid
 from ganlib.view.pictures import LABEL_FONT, font, real_vs_fake, side_by_side, table, titled
 
 
@@ -35,9 +35,12 @@ def test_real_vs_fake_shows_every_pixel_once():
 def test_side_by_side_brings_all_to_one_size():
     small, large = noise(16, 14, 1), noise(16, 30, 2)
     shown = side_by_side({"a": small, "b": large}, columns=4)
-    sheets = [grid(x, columns=4) for x in (small, large)]
-    size = max(sheet.width for sheet in sheets) * 4  # as large as a page has room for
-    (top, left), (other_top, other_left) = (place(resized(sheet, (size, size)), shown) for sheet in sheets)
+    size = grid(large, columns=4).width * 4  # as large as a page has room for
+    found = []
+    for x in small, large:
+        cells = ((size - 2) / 4 - 2) / x.shape[1]  # so much larger, and the lines between stay as they are
+        found.append(place(grid(x, columns=4, scale=cells), shown))
+    (top, left), (other_top, other_left) = found
     assert top == other_top and left + size < other_left and other_left + size < shown.width <= 1100
 
 

@@ -5,13 +5,13 @@ import textwrap
 
 import ipywidgets as widgets
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from ...colors import GREY, INK
 from ...files import write_atomic
-from ...images import encoded
+from ...images import encoded, resized
 from ...models.sampling import generate
-from ...view.pictures import FONT
+from ...view.pictures import FONT, font
 from ..characters import EYE_COLOURS, HAIR_COLOURS, OFFERED, STAY, character, neighbours, origin
 from ..directions import directions, face_colours
 from ..latent_files import identity, save_latents
@@ -181,16 +181,16 @@ def character_sheet(image, variations, settings, model):
     lines = textwrap.wrap(settings, 92)
     page = Image.new("RGB", (760, 470 + 18 * len(lines)), "white")
     draw = ImageDraw.Draw(page)
-    page.paste(Image.fromarray(image).resize((384, 384), Image.Resampling.LANCZOS), (16, 16))
+    page.paste(resized(Image.fromarray(image), (384, 384)), (16, 16))
     draw.text((416, 16), "Variations", INK, FONT)
     for i, pixels in enumerate(variations):
-        small = Image.fromarray(pixels).resize((108, 108), Image.Resampling.LANCZOS)
+        small = resized(Image.fromarray(pixels), (108, 108))
         page.paste(small, (416 + i % 3 * 112, 44 + i // 3 * 112))
     colours = face_colours(image[None])[0].reshape(2, 3).round().astype(int)
     for name, colour, top in zip(("hair", "eyes"), colours, (288, 346), strict=True):
         code = "#{:02x}{:02x}{:02x}".format(*colour)
         draw.rectangle((416, top, 476, top + 50), code, GREY)
         draw.text((488, top + 14), f"{name} {code}", INK, FONT)
-    draw.text((16, 416), "\n".join(lines), GREY, ImageFont.load_default(15))
-    draw.text((16, page.height - 24), model, GREY, ImageFont.load_default(11))
+    draw.text((16, 416), "\n".join(lines), GREY, font(13))
+    draw.text((16, page.height - 24), model, GREY, font(10))
     return page

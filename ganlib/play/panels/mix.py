@@ -10,6 +10,7 @@ from ..styles import mixing_sheet, swap
 from .base import Panel, clickable, column, picture, press, put, row, slider, title
 
 ON_SHOW = 8  # faces in a strip
+IN_THE_TABLE = 96  # pixels of a face there
 CHOSEN_AT_MOST = 4  # of a strip
 
 
@@ -78,9 +79,8 @@ class MixPanel(Panel):
         """The strips and the table, which can wait until the slider rests."""
         for strip in self.a, self.b:
             strip.draw(self.G, self.psi.value)
-        sheet = self.figure()
-        self.table.value = encoded(sheet.save, compress_level=1)
-        self.table.width = 1.5 * sheet.width
+        self.table.value = encoded(self.figure().save, compress_level=1)
 
     def figure(self):
-        return mixing_sheet(self.generator, self.a.chosen, self.b.chosen, self.layers.value, self.psi.value)
+        return mixing_sheet(self.generator, self.a.chosen, self.b.chosen, self.layers.value, self.psi.value,
+                            scale=IN_THE_TABLE / self.G.resolution)
