@@ -297,6 +297,7 @@ MEASURES = {  # key: what readers call it
     "weights": "size of G's weights",
     "faces": "faces found",
 }
+PLUS_MINUS = "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"  # a number and its spread stay on one line
 WANTED = {"lower": "↓", "higher": "↑"}
 
 
@@ -307,7 +308,7 @@ def tables(done):
 
 def claims_table(done):
     """The claims, what was measured with and without, and the verdicts."""
-    lines = ["| claim | made in | measure | with | without | verdict |", "|---|---|---|---|---|---|"]
+    lines = ["| claim | measure | with | without | verdict |", "|---|---|---|---|---|"]
     return "\n".join(lines + [claim_line(done, claim) for claim in CLAIMS])
 
 
@@ -344,7 +345,7 @@ def claim_line(done, claim):
     lowest = [min(values_of(done, arm, "fd"), default=0) for arm in arms]
     if claim.other and values[1] and min(lowest) > UNTRAINED:
         word = "too early to tell"
-    cells = [claim.text, claim.where, f"{MEASURES[claim.measure]} {WANTED[claim.better]}", shown[0],
+    cells = [f"{claim.text} ({claim.where})", f"{MEASURES[claim.measure]} {WANTED[claim.better]}", shown[0],
              shown[1] if claim.other else "", word]
     return f"| {' | '.join(cells)} |"
 
@@ -354,6 +355,7 @@ def arm_line(done, arm):
     if images := values_of(done, arm, "images"):
         skipped = [statistics.mean(values_of(done, arm, key)) for key in ("skipped_d", "skipped_g")]
         shown = [in_short(values_of(done, arm, key)) for key in ("fd", "diversity", "swing", "accuracy")]
+        shown[1:] = [text.replace(PLUS_MINUS, " ± ") for text in shown[1:]]  # or the table is too wide
         cells = [f"{round(images[0], -3):,}", *shown, f"{skipped[0]:.0%}, {skipped[1]:.0%}"]
     return f"| {arm} | {' | '.join(cells)} |"
 
@@ -366,7 +368,7 @@ def in_short(values):
     if spread == 0:
         return f"{statistics.mean(values):.4g}"
     digits = max(0, 1 - math.floor(math.log10(spread)))
-    return f"{statistics.mean(values):.{digits}f} ± {spread:.{digits}f}"
+    return f"{statistics.mean(values):.{digits}f}{PLUS_MINUS}{spread:.{digits}f}"
 
 
 def main():

@@ -38,17 +38,17 @@ MODELS = {  # name: (preset, its profile, what differs from it, what it is)
     "dcgan-cpu": (
         "dcgan", "cpu", {},
         "the report's, half the channels, batches of 16, a faster D, noise on all that D sees"),
-    "lsgan-cpu": ("lsgan", "cpu", {}, "the row above with least squares"),
+    "lsgan-cpu": ("lsgan", "cpu", {}, "dcgan-cpu with least squares"),
     "dcgan-augmented": ("dcgan", None, dict(augment=AUGMENT), "the report's, with DiffAugment"),
     "lsgan-augmented": (
         "lsgan", None, dict(augment=AUGMENT), "the report's, least squares, with DiffAugment"),
     "stylegan": ("stylegan", "cpu", {}, "the report's, growing, 128 channels at most"),
     "pairs": (
         "stylegan-fast", "cpu", {}, "16 channels at 64x64, batches of 16, relativistic loss, R1 and R2"),
-    "narrow": ("stylegan-fast", "cpu", PLAIN, "the row above with the non-saturating loss and R1"),
+    "narrow": ("stylegan-fast", "cpu", PLAIN, "pairs with the non-saturating loss and R1"),
     "wide": (
         "stylegan-fast", "cpu", PLAIN | dict(width=32, d_width=24),
-        "the row above with 32 channels at 64x64 in G and 24 in D"),
+        "narrow with 32 channels at 64x64 in G and 24 in D"),
     "full": (
         "stylegan-fast", "colab", dict(max_width=192),
         "64 channels at 64x64, batches of 32; trained on a GPU"),
@@ -429,7 +429,7 @@ KEYS = ("images", "minutes", "fd", "kid", "precision", "recall", "density", "cov
 README_ROWS = {
     "real": "real pictures, one half against the other",
     "full, 289 minutes": "{}: style-based, large",
-    "pairs, 90 minutes": "the same in the profile `cpu`: small",
+    "pairs, 90 minutes": "the same, small enough for a laptop",
     "dcgan-cpu, 33 minutes": "{}: DCGAN in small batches",
     "stylegan, 90 minutes": "{}: the StyleGAN that grows",
     "lsgan-cpu, 25 minutes": "{}: least squares, small batches",
@@ -498,7 +498,7 @@ def short(value, exact=False):
 def with_spread(row, key):
     """A number and its spread over the draws, where that was kept."""
     spread = row["spread"].get(key)
-    return short(row[key]) + (f" ± {spread:.1f}" if spread else "")
+    return short(row[key]) + (f"\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{spread:.1f}" if spread else "")
 
 
 def markdown(head, rows):

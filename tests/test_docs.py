@@ -133,7 +133,7 @@ def test_the_tables_have_the_measured_numbers():
                 if key not in row:
                     assert shown[i] == "", (line, key)
                 else:
-                    value = float(shown[i].split(" ")[0].replace(",", ""))
+                    value = float(shown[i].split("\xa0")[0].replace(",", ""))
                     assert value == pytest.approx(factor * row[key], rel=0.06, abs=0.0051), (line, key)
 
 
