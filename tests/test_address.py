@@ -211,3 +211,9 @@ def test_the_notebooks_are_laid_out_as_they_are_written(path):
     """So that writing a set-up cell changes no other line of a file."""
     notebook = json.loads(path.read_text(encoding="utf-8"))
     assert path.read_text(encoding="utf-8") == json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+
+
+def test_the_readme_enters_the_folder_that_it_clones_into():
+    """Which does not have the repository's name, so that another address needs no other command."""
+    commands = re.search(r"^git clone (\S+) (\S+)\ncd (\S+)$", (ROOT / "README.md").read_text(), re.M)
+    assert commands and commands[1] == f"https://github.com/{NOW}" and commands[2] == commands[3]
