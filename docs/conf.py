@@ -31,6 +31,7 @@ html_theme_options = {
     "show_toc_level": 2,
     "show_navbar_depth": 1,
     "navbar_persistent": [],
+    "footer_content_items": [],
 }
 
 myst_enable_extensions = ["dollarmath"]
@@ -39,6 +40,7 @@ nb_execution_mode = "off"  # make_site.py has executed them
 nb_ipywidgets_js: dict = {}  # no scripts from other hosts
 nb_code_prompt_show = "Show the set-up cell"
 nb_code_prompt_hide = "Hide the set-up cell"
+nb_render_markdown_format = "myst"  # tables that a cell shows
 nb_merge_streams = True
 suppress_warnings = ["myst.header"]
 

@@ -125,6 +125,8 @@ def write_notebook(path, notebook, profile):
     first.source = re.sub(r"^(\[Open in Colab\]\S+)\s+(# .+)", rf"\2\n\n\1 · {about}", first.source)
     setup = next(cell for cell in notebook.cells if cell.cell_type == "code")
     setup.metadata["tags"] = ["hide-cell"]  # it gets ganlib where that is missing
+    for cell in notebook.cells:
+        cell.source = cell.source.removeprefix("# NBVAL_CHECK_OUTPUT\n")  # meant for the tests only
     notebook.metadata.pop("state", None)
     target = SOURCE / file
     target.parent.mkdir(parents=True, exist_ok=True)

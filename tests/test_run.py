@@ -127,7 +127,7 @@ def test_bars_go_and_panels_leave_their_pictures():
     code = new_code_cell("panel")
     code.outputs = [
         widget("  0%|          | 0/48 [00:00<?, ?img/s]"),
-        widget("0it [00:00, ?it/s]"),
+        widget("lite: 0img [00:00, ?img/s]"),
         widget("IntSlider(value=3)"),
         widget("Generator: stylegan-fast"),
         widget("character(generator, seed=3)", **{"image/png": "aaaa"}),

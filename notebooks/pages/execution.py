@@ -9,6 +9,7 @@ from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_output
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
+TIME = re.compile(r"\[\d\d:\d\d")  # as in "12/60 [00:05<00:20]", beside a bar
 TO_PLAY = "Run the notebook to play with this."
 
 
@@ -23,7 +24,7 @@ class Client(NotebookClient):
     def handle_comm_msg(self, outs, msg, cell_index):
         # a tqdm bar in a notebook is a row of widgets; the text on its right says "12/60 [00:05<00:20]"
         text = msg["content"].get("data", {}).get("state", {}).get("value")
-        if isinstance(text, str) and re.search(r"\[\d\d:\d\d", text):
+        if isinstance(text, str) and TIME.search(text):
             show_bar(html.unescape(text).strip())
         return super().handle_comm_msg(outs, msg, cell_index)
 
@@ -79,6 +80,6 @@ def _settled(output):
 
 
 def is_bar(data):
-    """Whether a widget is a progress bar, of which a page would show the first moment."""
+    """Whether a widget is a progress bar or a control, of which a page would show the first moment."""
     text = data.get("text/plain", "")
-    return "image/png" not in data and bool(re.search(r"\d+%\||\d+it \[|it/s|^\w+\(", text))
+    return "image/png" not in data and bool(TIME.search(text) or re.match(r"\w+\(", text))
