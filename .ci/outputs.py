@@ -107,6 +107,7 @@ def main():
     paths = paths or sorted((ROOT / "notebooks").glob("*.ipynb"))
     with tempfile.TemporaryDirectory(prefix="ganlib-") as data:
         os.environ |= {"GANLIB_PROFILE": "smoke", "GANLIB_DATA": data}
+        os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads hardly help such small networks
         for name in NOT_KEPT:
             os.environ.pop(name, None)
         private = [data, str(ROOT), str(Path.home()), " at 0x"]
