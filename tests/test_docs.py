@@ -337,3 +337,6 @@ def test_makes_targets_are_told_of():
     text = (ROOT / "docs" / "contributing.md").read_text() + README.read_text()
     assert len(targets) >= 8
     assert not [target for target in targets if f"make {target}" not in text]
+    for path in PAGES:  # and no page names one that is not there
+        named_there = re.findall(r"`make ([a-z]+)|^make ([a-z]+)", path.read_text(), re.M)
+        assert {a or b for a, b in named_there} <= {*targets, "setup"}, named(path)
