@@ -122,7 +122,7 @@ def write_notebook(path, notebook, profile):
             cell.source = relinked(cell.source, file, lambda target: place(target, file))
     first = notebook.cells[0]
     about = ABOUT.format(profile=profile)
-    first.source = re.sub(r"^(\[Open in Colab\]\S+)\s+(# .+)", rf"\2\n\n\1 · {about}", first.source)
+    first.source = re.sub(r"^(\[Open in Colab\].*)\n+(# .+)", rf"\2\n\n\1 · {about}", first.source)
     setup = next(cell for cell in notebook.cells if cell.cell_type == "code")
     setup.metadata["tags"] = ["hide-cell"]  # it gets ganlib where that is missing
     for cell in notebook.cells:
