@@ -121,8 +121,10 @@ def write_notebook(path, notebook, profile):
         if cell.cell_type == "markdown":
             cell.source = relinked(cell.source, file, lambda target: place(target, file))
     first = notebook.cells[0]
-    about = ABOUT.format(profile=profile)
-    first.source = re.sub(r"^(\[Open in Colab\].*)\n+(# .+)", rf"\2\n\n\1 · {about}", first.source)
+    badges = re.match(r"((?:\[Open in .+\n)+)\s*(# .+)", first.source)
+    if badges:
+        line = " · ".join([*badges[1].splitlines(), ABOUT.format(profile=profile)])
+        first.source = f"{badges[2]}\n\n{line}{first.source[badges.end():]}"
     setup = next(cell for cell in notebook.cells if cell.cell_type == "code")
     setup.metadata["tags"] = ["hide-cell"]  # it gets ganlib where that is missing
     for cell in notebook.cells:
