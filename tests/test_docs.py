@@ -65,6 +65,11 @@ def test_the_table_of_results_fits():
     assert all(line.count("|") - 1 <= 5 and len(line) <= 90 for line in table)
 
 
+def test_the_folder_that_is_cloned_is_entered():
+    """Whatever the address is: `make address` changes it, and not the line after it."""
+    assert re.search(rf"^git clone {REPOSITORY} (\S+)\ncd \1\n", README.read_text(), re.M)
+
+
 def test_the_code_of_the_readme_draws_faces(tmp_path, monkeypatch):
     code, = re.findall(r"^```python\n(.*?)^```$", README.read_text(), re.M | re.S)
     assert len(code.splitlines()) == 3
