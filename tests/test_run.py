@@ -211,8 +211,8 @@ def test_the_demo_ends_with_a_page_of_pictures(tmp_path):
     assert "40,000 pictures" in text and "In 5 minutes" in text
     sources = re.findall(r'src="([^"]+)"', text)
     names = [Path(source).name for source in sources]
-    assert names == ["progress.webp", "losses.png", "walk.webp", "mixing.png"]
-    assert all((folder / unquote(source)).stat().st_size > 1000 for source in sources)
+    assert names == ["000003000.png", "progress.webp", "losses.png", "walk.webp", "mixing.png"]
+    assert all((folder / unquote(source)).stat().st_size > 100 for source in sources)
     targets = re.findall(r'href="([^"]+)"', text)
     assert set(targets) == {"01_data.html", "07_explore.html"}  # there is no page of 02
     assert "https:" not in text

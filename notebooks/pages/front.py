@@ -12,7 +12,7 @@ from ganlib.images import encoded
 from ganlib.models.store import load_generator
 from ganlib.play.exports import export_walk
 from ganlib.play.styles import mix, points
-from ganlib.training.runs import read_log
+from ganlib.training.runs import read_log, sample_files
 from ganlib.view.pictures import table
 from ganlib.view.report import report
 
@@ -63,8 +63,11 @@ def trained(folder):
         f"<p>It began with noise. In {minutes:.0f} minutes on this computer it saw {last['images']:,} "
         "pictures of faces. Nobody told it what a face is. Its opponent, the discriminator, only said how "
         "real each of its pictures looked.</p>",
-        picture(run / "progress.webp", folder, "Real pictures first, then what it drew, from the first "
-                "moment to the last."),
+        '<div class="side">',
+        picture(sample_files(run)[-1], folder, "What it draws now."),
+        picture(run / "progress.webp", folder, "How it came to that: the real pictures first, then what "
+                "it drew, from the first moment on."),
+        "</div>",
         picture(run / "losses.png", folder, "The losses of the two networks, and what the discriminator "
                 f"thought of real and of drawn pictures. {notebook(folder, '02_dcgan', 'Notebook 2')} says "
                 "how to read the curves."),
