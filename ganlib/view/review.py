@@ -1,10 +1,10 @@
 """What cleaning dropped: contact sheets, and a panel that takes files back."""
-import base64
 from collections import Counter
 from pathlib import Path
 
 import ipywidgets as widgets
 import numpy as np
+from IPython.display import display
 from PIL import Image, ImageDraw
 
 from ..colors import GREY, INK
@@ -12,6 +12,7 @@ from ..data.packs import read_review, write_review
 from ..errors import GanlibError
 from ..images import encoded, grid, resized
 from .pictures import font
+from .stills import show_panel
 
 SIDE = 104  # pixels, of a dropped picture on its card
 SMALL_FONT = font(11)
@@ -148,13 +149,10 @@ class Review:
             self.toggle(file, back)
             self.fill(self.page.value)
 
-    def _repr_mimebundle_(self, **_):
+    def _ipython_display_(self):
         if not self.dropped:
-            return {"text/plain": "No file was dropped: there is nothing to review."}
-        sheet = encoded(contact_sheet(self.report, next(iter(self.dropped)), self.PAGE).save)
-        widget = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
-        return {
-            "text/plain": "Dropped files (without widgets: Review(...).toggle(file) takes one back)",
-            "image/png": base64.b64encode(sheet).decode(),
-            "application/vnd.jupyter.widget-view+json": widget,
-        }
+            display({"text/plain": "No file was dropped: there is nothing to review."}, raw=True)
+            return
+        sheet = contact_sheet(self.report, next(iter(self.dropped)), self.PAGE)
+        words = "Dropped files (without widgets: Review(...).toggle(file) takes one back)"
+        show_panel(self.box, "Review", words, sheet, "to take some back")

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import io
+import re
 import shutil
 from datetime import datetime
 
@@ -31,6 +32,20 @@ PANELS = WalkPanel, MixPanel, DirectionsPanel, DesignPanel, InvertPanel
 def data(runs, monkeypatch, tmp_path):
     monkeypatch.setenv("GANLIB_DATA", str(tmp_path))
     return tmp_path
+
+
+@pytest.fixture
+def outputs(monkeypatch):
+    """A function that gives the bundles that a panel displays."""
+    found = []
+    monkeypatch.setattr("ganlib.view.stills.display", lambda bundle, raw: found.append(bundle))
+
+    def displayed(panel):
+        found.clear()
+        panel._ipython_display_()
+        return [*found]
+
+    return displayed
 
 
 def shown(image):
@@ -76,12 +91,12 @@ def test_walk(generator, G):
 
 @pytest.mark.parametrize("seeds, message", [("3, x", "expected whole numbers"), ("3", "two or more"),
                                             ("", "whole numbers")])
-def test_seeds_that_are_no_numbers(generator, seeds, message):
+def test_seeds_that_are_no_numbers(generator, outputs, seeds, message):
     panel = WalkPanel(generator)
     before = panel.image.value
     panel.seeds.value = seeds
     assert message in panel.message.value and panel.image.value == before
-    assert message in panel._repr_mimebundle_()["text/plain"]
+    assert message in outputs(panel)[1]["text/plain"]
     panel.seeds.value = "3, 7, 12"
     assert panel.message.value == ""
 
@@ -277,7 +292,7 @@ def test_uploads_that_are_no_pictures(generator, content, message):
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_every_panel_without_styles_or_generator(panel, runs, tmp_path):
+def test_every_panel_without_styles_or_generator(panel, runs, outputs, tmp_path):
     plain = panel(runs / "plain")
     if panel is WalkPanel:
         plain.position.value = 50
@@ -285,7 +300,7 @@ def test_every_panel_without_styles_or_generator(panel, runs, tmp_path):
         assert np.array_equal(shown(plain.image), generate(plain.G, z)[0])
         plain.export(".gif")
     else:
-        assert "no styles" in plain.message.value and plain._repr_mimebundle_()["text/plain"] == plain.problem
+        assert "no styles" in plain.message.value and outputs(plain)[1]["text/plain"] == plain.problem
     (tmp_path / "empty").mkdir()
     for source, words in (
         ("nothing", "There is no run"),
@@ -297,16 +312,24 @@ def test_every_panel_without_styles_or_generator(panel, runs, tmp_path):
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_a_still_picture_where_widgets_cannot_run(generator, panel):
+def test_a_still_picture_where_widgets_cannot_run(generator, outputs, panel):
     made = panel(generator)
-    bundle = made._repr_mimebundle_()
-    with Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))) as image:
+    alive, still = outputs(made)
+    number = made.box.model_id
+    assert alive["application/vnd.jupyter.widget-view+json"]["model_id"] == number
+    assert "image/png" not in alive
+    assert still["text/plain"] == made.text
+    page = still["text/html"]
+    data = re.search(r'src="data:image/png;base64,([^"]+)"', page)[1]
+    with Image.open(io.BytesIO(base64.b64decode(data))) as image:
         assert image.width >= 100 and len(image.convert("RGB").getcolors(10**6)) > 20
-    assert bundle["text/plain"] == made.text
-    assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == made.box.model_id
+    assert "Run all cells to play with it." in page and "<script" not in page
+    assert f"ganlib-live-{number}" in made.box._dom_classes  # which hides the still picture
+    assert f"body:has(.ganlib-live-{number}) .ganlib-still-{number} {{display: none}}" in page
+    assert f'<div class="ganlib-still-{number}">' in page
 
 
-def test_models(runs, data, monkeypatch):
+def test_models(runs, data, outputs, monkeypatch):
     (data / "runs").symlink_to(runs)
     monkeypatch.setenv("GANLIB_KEEP", str(data / "drive"))
     shutil.copytree(runs / "plain", data / "drive" / "runs" / "kept")
@@ -325,7 +348,9 @@ def test_models(runs, data, monkeypatch):
     choice.folder.value = f" {runs / 'plain'} "
     assert panels[0].ready
     assert {"runs/faces", "runs/plain", "dcgan"} <= {*choice.menu.options}
-    assert "model_id" in choice._repr_mimebundle_()["application/vnd.jupyter.widget-view+json"]
+    alive, still = outputs(choice)
+    assert alive["application/vnd.jupyter.widget-view+json"]["model_id"] == choice.box.model_id
+    assert "Run all cells to choose another." in still["text/html"]
 
 
 def test_an_unforeseen_error_is_a_sentence(generator, monkeypatch):

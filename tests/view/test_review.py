@@ -89,11 +89,12 @@ def test_pack_honours_the_Review(report, tmp_path):
     assert [row["file"] for row in packed.manifest() if row["index"]] == ["000.png", "001.png", "010.png"]
 
 
-def test_review_bad_input(report, tmp_path):
+def test_review_bad_input(report, tmp_path, capsys):
     with pytest.raises(GanlibError, match="'000.png' is not among the dropped"):
         Review(report, tmp_path).toggle("000.png")
     (tmp_path / "review.json").write_text('["002.png"]')
     with pytest.raises(GanlibError, match="not readable"):
         Review(report, tmp_path)
     clean = SimpleNamespace(rows=report.rows[:2], images=report.images)
-    assert "nothing to review" in Review(clean, tmp_path / "x")._repr_mimebundle_()["text/plain"]
+    Review(clean, tmp_path / "x")._ipython_display_()
+    assert "nothing to review" in capsys.readouterr().out

@@ -17,6 +17,7 @@ from ...errors import GanlibError
 from ...files import data_dir, kept_dir
 from ...images import encoded
 from ...models.store import LoadedGenerator, load_generator, need_loaded, shipped
+from ...view.stills import show_panel
 
 NAME_WIDTH = "120px"  # of a control's name: all are alike, so that the controls stand in line
 CONTROL_WIDTH = "300px"
@@ -85,15 +86,6 @@ def press(text, work, icon=""):
     return button
 
 
-def view(box, text, image=None):
-    """A mime bundle of a widget with a still picture and a text beside it, for where widgets cannot run."""
-    widget = {"version_major": 2, "version_minor": 0, "model_id": box.model_id}
-    bundle = {"text/plain": text, "application/vnd.jupyter.widget-view+json": widget}
-    if image:
-        bundle["image/png"] = base64.b64encode(encoded(image.save)).decode()
-    return bundle
-
-
 def known_sources():
     """{name: source} of generators that come with ganlib, and of runs under $GANLIB_DATA and $GANLIB_KEEP."""
     found = {name: name for name in shipped()}
@@ -136,8 +128,8 @@ class GeneratorMenu:
         for panel in self.panels:
             panel.open(source)
 
-    def _repr_mimebundle_(self, **_):
-        return view(self.box, f"Generator: {self.source}")
+    def _ipython_display_(self):
+        show_panel(self.box, "GeneratorMenu", f"Generator: {self.source}", advice="to choose another")
 
 
 class Panel:
@@ -265,10 +257,12 @@ class Panel:
         file = str(path.with_suffix(".safetensors"))
         self.say(f"Saved {path}. load_latents({file!r}, generator)[0] gives the face back.", INK, path)
 
-    def _repr_mimebundle_(self, **_):
+    def _ipython_display_(self):
+        name = type(self).__name__
         if not self.ready:
-            return view(self.box, self.problem)
+            show_panel(self.box, name, self.problem)
+            return
         try:
-            return view(self.box, self.text, self.figure())
+            show_panel(self.box, name, self.text, self.figure())
         except GanlibError:  # the settings of now are refused: the panel says why
-            return view(self.box, self.problem)
+            show_panel(self.box, name, self.problem)

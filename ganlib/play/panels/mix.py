@@ -79,7 +79,9 @@ class MixPanel(Panel):
         """The strips and the table, which can wait until the slider rests."""
         for strip in self.a, self.b:
             strip.draw(self.G, self.psi.value)
-        self.table.value = encoded(self.figure().save, compress_level=1)
+        sheet = self.figure()
+        self.table.value = encoded(sheet.save, compress_level=1)
+        self.table.width = sheet.width
 
     def figure(self):
         return mixing_sheet(self.generator, self.a.chosen, self.b.chosen, self.layers.value, self.psi.value,
