@@ -18,10 +18,9 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 
-from tqdm.auto import tqdm
-
 from ..errors import GanlibError
 from ..files import need_space
+from ..machine.bars import Bar
 from .decoding import HEAD, SUFFIXES, readable
 from .folders import TEXTS, WAYS, is_hidden, not_taken, why_not
 from .zip_names import member_names, with_slashes
@@ -60,7 +59,7 @@ def unpack(archive, progress, folder):
     unpacking = _Unpacking(archive, folder)
     try:
         title = f"unpacking {readable(archive.name)}"
-        for member in tqdm(_members(archive), title, unit=" files", disable=not progress):
+        for member in Bar(_members(archive), title, unit=" files", disable=not progress):
             unpacking.take(member)
     except Exception as error:  # zipfile, tarfile, zlib and the rest have a dozen kinds for bad data
         if isinstance(error, GanlibError):

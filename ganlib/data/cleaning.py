@@ -12,6 +12,7 @@ from tqdm.contrib.concurrent import thread_map
 
 from ..errors import GanlibError
 from ..files import need_space
+from ..machine.bars import Bar
 from .archives import passed_over_in
 from .decoding import decode, readable
 from .detector import find_bad_crops
@@ -137,7 +138,7 @@ def _decode_all(rows, paths, images, fit, progress):
     work = partial(_decode_row, images=images, fit=fit)
     with warnings.catch_warnings(action="ignore"):  # Pillow's, of files that are not quite well
         thread_map(work, rows, paths, range(len(rows)), max_workers=os.cpu_count(), desc="decoding",
-                   unit="img", disable=not progress, mininterval=1)
+                   unit="img", disable=not progress, mininterval=1, tqdm_class=Bar)
 
 
 def _decode_row(row, path, place, images, fit):

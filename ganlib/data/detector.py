@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 from tqdm.contrib.concurrent import thread_map
 
 from ..errors import GanlibError
+from ..machine.bars import Bar
 from .duplicates import LUMA, area_average
 
 SHARE = 200  # pictures that one process of the detector looks at; an interrupt waits for one part each
@@ -44,7 +45,7 @@ def find_bad_crops(rows, images, faces, progress):
 def _by_detector(rows, images, progress):
     parts = [rows[start:start + SHARE] for start in range(0, len(rows), SHARE)]
     found = thread_map(partial(_faces_of, images), parts, desc="faces", max_workers=os.cpu_count(),
-                       unit="img", unit_scale=SHARE, disable=not progress)
+                       unit="img", unit_scale=SHARE, disable=not progress, tqdm_class=Bar)
     for part, faces in zip(parts, found, strict=True):
         for row, face in zip(part, faces, strict=True):
             row.detail = off_centre(face)

@@ -2,7 +2,8 @@
 from collections import defaultdict
 
 import numpy as np
-from tqdm.auto import tqdm
+
+from ..machine.bars import Bar
 
 HAMMING = 24  # of the 128 bits of a signature, for a pair to be compared in pixels
 WINDOW = 64  # how many neighbours in a sorted table are looked at
@@ -21,7 +22,7 @@ def find_duplicates(rows, images, progress):
     rows = sorted(rows, key=lambda row: (-min(row.size), row.file))
     plain, mirrored, near = _entries(images, [row.index for row in rows])
     kept: dict = defaultdict(list)  # entry -> [(whether it is that of the mirror image, which of the rows)]
-    for i, row in enumerate(tqdm(rows, "duplicates", unit="img", disable=not progress, mininterval=1)):
+    for i, row in enumerate(Bar(rows, "duplicates", unit="img", disable=not progress, mininterval=1)):
         candidates = {one for entry in (plain[i], *near[plain[i]]) for one in kept[entry]}
         if not _drop(row, sorted(candidates)[:MOST_CANDIDATES], rows, images):
             kept[plain[i]].append((False, i))

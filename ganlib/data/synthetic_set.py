@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageOps
-from tqdm.auto import tqdm
 
+from ..machine.bars import Bar
 from .synthetic import face
 
 
@@ -32,7 +32,7 @@ def draw_set(n, size, progress, folder):
     files += _copies(n)
     files += _odd_pictures(n, size)
     rows = []
-    for file in tqdm(files, "drawing faces", mininterval=0.5, disable=not progress):
+    for file in Bar(files, "drawing faces", mininterval=0.5, disable=not progress):
         pixels, labels = face(file.index, size=size)
         file.change(Image.fromarray(pixels)).save(folder / file.name, quality=90)
         if file.labelled:

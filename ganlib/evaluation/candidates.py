@@ -6,11 +6,11 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from ..data.decoding import read_picture, readable
 from ..data.folders import look_through, not_taken
 from ..errors import GanlibError
+from ..machine.bars import Bar
 from ..models.sampling import sample_parts
 from ..models.store import LoadedGenerator, load_generator, network
 from ..training.runs import RunFolder
@@ -100,7 +100,7 @@ def _read_folder(folder, size, most, progress):
     if passed_over:
         warnings.warn(f"{readable(str(folder))}: {not_taken(passed_over)}", stacklevel=4)
     images = np.empty((min(most, len(files)), size, size, 3), np.uint8)
-    for i, file in enumerate(tqdm(files, "reading", unit="img", disable=not progress, leave=False)):
+    for i, file in enumerate(Bar(files, "reading", unit="img", disable=not progress, leave=False)):
         picture = read_picture(folder / file)
         height, width, _ = picture.shape
         if (height, width) != (size, size):

@@ -7,6 +7,7 @@ from tqdm.contrib.concurrent import thread_map
 
 from ..data.detector import find_faces
 from ..errors import GanlibError
+from ..machine.bars import Bar
 from .features import gaussian
 
 NEIGHBOURS = 5  # the k of precision, recall, density and coverage
@@ -103,7 +104,8 @@ def face_numbers(images, progress=True):
     """{"faces": share of images (N, H, W, 3) in which animeface finds a face, "eye_gap": how far apart the
     colours of its two eyes are (median RGB distance)}. Without a face there is no eye_gap."""
     parts = np.array_split(images, -(-len(images) // 100))
-    found = thread_map(find_faces, parts, desc="faces", max_workers=os.cpu_count(), disable=not progress)
+    found = thread_map(find_faces, parts, desc="faces", max_workers=os.cpu_count(), disable=not progress,
+                       tqdm_class=Bar)
     gaps = [face[3] for part in found for face in part if face]
     numbers = {"faces": len(gaps) / len(images)}
     if gaps:

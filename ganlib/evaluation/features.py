@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import interpolate
-from tqdm.auto import tqdm
 
 from ..config import changed_keys
 from ..errors import GanlibError, memory_advice
 from ..files import data_dir, write_atomic
+from ..machine.bars import Bar
 from ..machine.threads import ThreadChooser
 from ..pretrained.inception import INCEPTION_SHA256, inception
 from ..pretrained.lite0 import LITE0_SHA256, lite0
@@ -82,7 +82,7 @@ def features(images, kind="lite", device=DEVICE, batch=None, progress=True):
         torch.inference_mode(),
         torch.backends.cudnn.flags(enabled=True, allow_tf32=False),
         memory_advice(f"Take fewer images (a lower n), or a batch below {batch}."),
-        tqdm(total=total, desc=kind, unit="img", disable=not progress, mininterval=1, leave=False) as bar,
+        Bar(total=total, desc=kind, unit="img", disable=not progress, mininterval=1, leave=False) as bar,
         ThreadChooser() as threads,
     ):
         for part in parts:

@@ -4,12 +4,12 @@ import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from ..data.detector import detector_trouble
 from ..data.packs import Pack, load_pack
 from ..errors import GanlibError, memory_advice
 from ..files import check_replaceable, write_atomic
+from ..machine.bars import Bar
 from .candidates import open_candidate
 from .distances import LEAST, NEIGHBOURS, face_numbers, frechet, frechet_infinity, kid, prdc, random_rows
 from .features import DEVICE, FEATURES, features, gaussian, real_statistics
@@ -102,7 +102,7 @@ def evaluate(pack, runs, n=10_000, kind="lite", draws=3, full=True, infinity=Fal
         judge = _Judge(pack, kind, full, infinity, face_images, device, progress)
         floor = [judge.half_against_half(seed) for seed in range(draws)]
         rows = [_row("real images, half against half", [floor])]
-        for name, group in tqdm(groups.items(), "evaluating", disable=not progress):
+        for name, group in Bar(groups.items(), "evaluating", disable=not progress):
             rows.append(_row(name, [judge.candidate(one, n) for one in group]))
     _mark_equals(rows)
     return Table(rows, judge.about(n, draws))

@@ -2,7 +2,7 @@
 import contextlib
 import time
 
-from tqdm.auto import tqdm
+from .bars import Bar
 
 EVERY = 1.0  # seconds between two looks at the line
 
@@ -18,7 +18,7 @@ class ProgressLine:
         self.words = ""
         self.shown = time.monotonic(), images
         self.rate = None
-        self.bar = tqdm(total=100, disable=not show, dynamic_ncols=True, mininterval=0,
+        self.bar = Bar(total=100, disable=not show, dynamic_ncols=True, mininterval=0,
                         bar_format="{percentage:3.0f}%|{bar}| {desc}")
 
     def update(self, images, seconds, share, seconds_left, at_once=False):
@@ -33,8 +33,8 @@ class ProgressLine:
         rate = (images - before) / max(now - then, 1e-9)
         self.rate = rate if self.rate is None else 0.7 * self.rate + 0.3 * rate
         self.shown = now, images
-        gone = tqdm.format_interval(seconds)
-        left = tqdm.format_interval(seconds_left(self.rate))
+        gone = Bar.format_interval(seconds)
+        left = Bar.format_interval(seconds_left(self.rate))
         text = f"{images:,} images, {self.rate:.0f} images/s [{gone}<{left}]{self.words}"
         with contextlib.suppress(OSError, ValueError):
             self.bar.n = round(100 * min(1, share), 1)
@@ -48,4 +48,4 @@ class ProgressLine:
 def say(text):
     """A line of its own, above any bar; left unsaid where a terminal was closed."""
     with contextlib.suppress(OSError, ValueError):
-        tqdm.write(text)
+        Bar.write(text)

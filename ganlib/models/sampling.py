@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ..errors import GanlibError, did_you_mean, memory_advice
-from ..images import to_uint8
+from ..images import enlarged, to_uint8
 from ..machine.threads import ThreadChooser
 from ..seeding import seeded
 from .store import network
@@ -49,7 +49,7 @@ def generate(G, z, batch=None, noise="fixed"):
     """Images of latents z (n, z_dim) or ws (n, L, w_dim): uint8 array (n, H, W, 3). G is put in eval mode.
 
     batch: images that are drawn together. noise, of a style-based G: "fixed", "off", or a seed for fresh
-    noise. Pictures of a growing generator are enlarged (nearest neighbour) to their final size. A single w
+    noise. Pictures of a growing generator are enlarged to their final size, smoothly. A single w
     for all layers, (n, w_dim) as of `G.mapping`, becomes ws by `w[:, None].repeat(1, G.num_layers, 1)`.
     """
     G = network(G).eval()
@@ -66,10 +66,7 @@ def generate(G, z, batch=None, noise="fixed"):
                 x = G(part) if z.ndim == 2 else G.synthesis(part, _noise(G, noise, start, len(part)))
                 images.append(to_uint8(x).cpu())
     drawn = torch.cat(images).numpy()
-    scale = G.resolution // drawn.shape[1]
-    if scale > 1:
-        drawn = drawn.repeat(scale, 1).repeat(scale, 2)
-    return drawn
+    return enlarged(drawn, G.resolution // drawn.shape[1])
 
 
 def _noise(G, noise, start, n):

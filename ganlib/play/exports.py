@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, PngImagePlugin
-from tqdm.auto import tqdm
 
 from ..errors import GanlibError, memory_advice
 from ..files import check_replaceable, need_space, write_atomic
 from ..images import encoded
+from ..machine.bars import Bar
 from ..models.sampling import generate, sample_parts, thread_chooser
 from ..models.store import need_loaded
 from .latent_files import identity
@@ -98,7 +98,7 @@ def export_walk(generator, out, seeds, frames=60, loop=False, psi=1.0):
 
 def _parts(generator, n, seed, psi):
     """The parts of `sample_parts`, with a bar where they take more than a few seconds."""
-    with thread_chooser(generator, n) as chooser, tqdm(total=n, desc="drawing", unit="img", delay=3) as bar:
+    with thread_chooser(generator, n) as chooser, Bar(total=n, desc="drawing", unit="img", delay=3) as bar:
         for images in sample_parts(generator, n, seed, psi, chooser):
             yield images
             bar.update(len(images))

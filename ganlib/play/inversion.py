@@ -5,9 +5,9 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch.nn import functional as F
-from tqdm.auto import tqdm
 
 from ..errors import GanlibError
+from ..machine.bars import Bar
 from ..models.sampling import latents, layers_of, styles
 from ..models.store import network
 from ..pretrained.lite0 import lite0, scales
@@ -33,7 +33,7 @@ def invert(generator, image, steps=300, progress=True, callback=None):
     offset = torch.zeros(1, G.num_layers, len(G.w_avg), device=G.w_avg.device, requires_grad=True)
     adam = torch.optim.Adam([offset])
     losses = []
-    bar = tqdm(range(steps), "finding the face", disable=not progress)
+    bar = Bar(range(steps), "finding the face", disable=not progress)
     for step in bar:
         adam.param_groups[0]["lr"] = _rate(step, steps)
         loss = _unlikeness(net, G.synthesis(G.w_avg + spread * offset), wanted)
