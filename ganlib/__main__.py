@@ -166,9 +166,9 @@ def _mix(args):
 
 
 def _add_walk(verbs):
-    p = _verb(verbs, "walk", _walk, "a walk from face to face as a GIF, MP4 or WebP")
+    p = _verb(verbs, "walk", _walk, "a walk from face to face as a WebP, GIF or MP4")
     p.add_argument("run", help=RUN)
-    p.add_argument("out", help="OUT.gif, OUT.mp4 or OUT.webp")
+    p.add_argument("out", help="OUT.webp, OUT.gif or OUT.mp4")
     p.add_argument("--seeds", default="1,2,3", help="the faces on the way (default 1,2,3), or a latent file")
     p.add_argument("--frames", type=int, default=60, help="in all, 20 a second (default 60)")
     p.add_argument("--loop", action="store_true", help="back to the first face")
@@ -218,9 +218,9 @@ def _evaluate(args):
 
 
 def _add_gif(verbs):
-    p = _verb(verbs, "gif", _gif, "the progress of a run as a GIF, MP4 or WebP")
+    p = _verb(verbs, "gif", _gif, "the progress of a run as a WebP, GIF or MP4")
     p.add_argument("run")
-    p.add_argument("out", help="OUT.gif, OUT.mp4 or OUT.webp")
+    p.add_argument("out", help="OUT.webp, OUT.gif or OUT.mp4")
     p.add_argument("--no-real", action="store_true",
                    help="leave out the first frame, which shows real images")
 
