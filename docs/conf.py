@@ -17,6 +17,7 @@ html_theme = "sphinx_book_theme"
 html_title = project
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_favicon = "_static/face.png"  # stylegan-fast, seed 3, psi 0.7
 html_show_copyright = False
 html_show_sphinx = False
 html_sourcelink_suffix = ""
