@@ -47,25 +47,31 @@ class Plot:
     limits: tuple[float, float] | None = None  # None: as the data
     level: float | None = None  # where a dotted line goes across
     scale: str = "linear"
+    unit: str = ""  # what the upright axis counts
 
 
-LOSS = Plot("Loss", (Curve("loss_g", "generator", BLUE), Curve("loss_d", "discriminator", RED, "--")))
+LOSS = Plot("Loss", (Curve("loss_g", "generator", BLUE), Curve("loss_d", "discriminator", RED, "--")),
+            unit="loss")
 OPINION = (Curve("d_real", "real, D(x)", GREEN), Curve("d_fake", "generated, D(G(z))", PURPLE, "--"))
-ANSWER = Plot("D's answer", OPINION, limits=(0, 1), level=0.5)
-SCORE = Plot("D's score", OPINION)
+ANSWER = Plot("D's answer", OPINION, limits=(0, 1), level=0.5, unit="probability of being real")
+SCORE = Plot("D's score", OPINION, unit="score")
 CRITIC = Plot("Critic", (
     Curve("d_real", "D(x)", GREEN),
     Curve("d_fake", "D(G(z))", PURPLE, "--"),
     Curve("estimate", "Wasserstein estimate", INK, ":"),
-))
+), unit="score")
 INDICATORS = (
-    Plot("D's accuracy (0.5: guessing)", (Curve("accuracy", "", INK),), limits=(0, 1.02), level=0.5),
-    Plot("Gradient norm", (Curve("grad_g", "G", BLUE), Curve("grad_d", "D", RED, "--")), scale="log"),
-    Plot("Diversity (1: as the data)", (Curve("diversity", "", INK),), limits=(0, 1.3), level=1),
-    Plot("D(G(z))", (Curve("d_fake", "before D's step", BLUE), Curve("d_fake_g", "after", RED, "--"))),
+    Plot("D's accuracy (0.5: guessing)", (Curve("accuracy", "", INK),), limits=(0, 1.02), level=0.5,
+         unit="share of pairs told apart"),
+    Plot("Gradient norm", (Curve("grad_g", "G", BLUE), Curve("grad_d", "D", RED, "--")), scale="log",
+         unit="length of the gradient"),
+    Plot("Diversity (1: as the data)", (Curve("diversity", "", INK),), limits=(0, 1.3), level=1,
+         unit="samples' / real images'"),
+    Plot("D(G(z))", (Curve("d_fake", "before D's step", BLUE), Curve("d_fake_g", "after", RED, "--")),
+         unit="D's output"),
     Plot("Updates skipped", (Curve("skipped_g", "G", BLUE), Curve("skipped_d", "D", RED, "--")),
-         limits=(-0.02, 1.02)),
-    Plot("Penalty", (Curve("penalty", "", INK),)),
+         limits=(-0.02, 1.02), unit="share of updates"),
+    Plot("Penalty", (Curve("penalty", "", INK),), unit="added to D's loss"),
 )
 
 
@@ -150,7 +156,7 @@ def draw_plot(axes, logs, plot):
     if plot.scale == "log":
         axes.set_yscale("log")
     else:
-        axes.set_ylim(plot.limits or _room_for(heights))
+        axes.set_ylim(_with_room(plot.limits, heights) if plot.limits else _room_for(heights))
         axes.locator_params(nbins=6)
     if plot.level is not None:
         axes.axhline(plot.level, color=GREY, linewidth=1, linestyle=":")
@@ -172,6 +178,13 @@ def _draw_curve(axes, log, key, color, dashes):
     return [*np.percentile(values, [1, 99])]  # a few spikes must not flatten the rest
 
 
+def _with_room(limits, heights):
+    """The limits of a plot, the upper one raised where a curve would leave the plot."""
+    low, high = limits
+    highest = max(heights, default=0)
+    return low, high if highest <= high else 1.05 * highest
+
+
 def _room_for(heights):
     """(lowest, highest) of the axes: the heights and a tenth more on both sides."""
     low, high = min(heights, default=0), max(heights, default=0)
@@ -182,6 +195,7 @@ def _room_for(heights):
 def _label(axes, plot, alone):
     axes.set_title(plot.title, fontsize=11, color=INK, loc="left", y=1)
     axes.set_xlabel("images seen (thousands)", fontsize=10)
+    axes.set_ylabel(plot.unit, fontsize=10)
     axes.grid(color=FAINT, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     axes.margins(x=0.01)
@@ -217,5 +231,6 @@ def label_counts(pack):
         axes.bar_label(bars, fontsize=8, color=INK)
         axes.set_title(f"{attribute} ({len(names)} classes)", fontsize=11, color=INK, loc="left")
         axes.tick_params(axis="x", rotation=60)
+        axes.set_ylabel("images")
         axes.spines[["top", "right"]].set_visible(False)
     return figure

@@ -75,7 +75,7 @@ class LivePanel:
         """Figure, 1000 pixels wide: a line of text, the curves, the newest sample grid."""
         logs = logs_of(self.run)
         figure = Figure(figsize=(WIDTH / 100, HEIGHT / 100), dpi=100)
-        layout = {"left": 0.055, "right": 0.45, "top": 0.88, "bottom": 0.09, "hspace": 0.42}
+        layout = {"left": 0.072, "right": 0.45, "top": 0.88, "bottom": 0.09, "hspace": 0.42}
         above, below = figure.subplots(2, 1, gridspec_kw=layout)
         draw_plot(above, logs, LOSS)
         draw_plot(below, logs, opinion_plot(logs[0]))

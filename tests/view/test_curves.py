@@ -167,3 +167,20 @@ def test_label_counts():
     assert [bar.get_height() for bar in hair.patches] == [1, 3, 1]
     assert [bar.get_height() for bar in eyes.patches] == [3, 2]
     assert "no labels" in label_counts(SimpleNamespace(attributes={}, labels=None)).texts[0].get_text()
+
+
+def test_every_plot_says_what_it_counts_and_holds_its_curves(tmp_path):
+    gates = dict(skipped_g=0.1, skipped_d=0.2, penalty=0.3)
+    run = write_log(tmp_path / "run", [START, *full_records(40, diversity=1.9, **gates)])
+    wasserstein = write_log(tmp_path / "wgan", records(20), row="wgan")
+    axes = [*curves(run).axes, *indicators(run).axes, *curves(wasserstein).axes]
+    assert len(axes) == 10
+    for one in axes:
+        assert one.get_xlabel() and one.get_ylabel() and one.get_title(loc="left")
+
+    def diversity(axes):
+        return next(one for one in axes if one.get_title(loc="left").startswith("Diversity"))
+
+    assert diversity(axes).get_ylim()[1] > 1.9
+    less = write_log(tmp_path / "less", full_records(40, diversity=0.9))
+    assert diversity(indicators(less).axes).get_ylim() == (0, 1.3)  # the same for all runs that stay below
