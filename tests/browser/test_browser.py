@@ -193,7 +193,7 @@ class Played:
         self.cell.scroll_into_view_if_needed()
 
     def images(self):
-        return self.cell.locator(".jp-OutputArea img")
+        return self.cell.locator(".jp-OutputArea img:not([alt*='still picture'])")
 
     def pixels(self, i=0):
         return self.images().nth(i).evaluate(PIXELS)
