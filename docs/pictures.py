@@ -184,7 +184,8 @@ class Film:
             self.page.wait_for_timeout(100)
 
     def pictures(self):
-        return self.cell.evaluate("cell => [...cell.querySelectorAll('img')].map(i => i.src)")
+        shown = "img:not([alt*='still picture'])"  # the panel's own
+        return self.cell.evaluate(f'cell => [...cell.querySelectorAll("{shown}")].map(i => i.src)')
 
     def click(self, locator, hold=550):
         self.move(*self.middle(locator))

@@ -172,7 +172,7 @@ def test_training_is_shown_live(browser, lab):
     with run_all(browser, lab[0], "02_dcgan", watch="panel = LivePanel(") as page:
         finish(page)
         assert page.evaluate("[most, sources.size >= 2]") == [1, True]  # one picture, changed in place
-        cell(page, "animation(").locator('img[src^="data:image/gif"]').wait_for()
+        cell(page, "ganlib.report(run)").locator('img[src^="data:image/webp"]').wait_for()
 
 
 def test_the_stop_button(browser, lab):
