@@ -128,7 +128,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 PROFILES: dict[str, dict[str, Any]] = {
     "smoke": dict(
         faces=160, resolution=32, width=8, batch=32, images=1_280, log_images=128, frames=6, generators=3),
-    "demo": dict(faces=3_000, width=32, minutes=7, frames=48, log_images=320),
+    "demo": dict(faces=3_000, width=32, minutes=6, frames=48, log_images=320),
     "cpu": dict(faces=6_000, width=32, minutes=25),
     "colab": dict(faces=20_000, minutes=100),
     "paper": dict(faces=REPORT_EPOCH, images=150 * REPORT_EPOCH),
