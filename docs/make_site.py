@@ -94,7 +94,8 @@ def executed_notebook(path, profile, number):
 def state_of_code(notebooks):
     """A hash of what outputs depend on: the code of the package, and of the notebooks up to this one."""
     digest = hashlib.sha256()
-    for path in sorted((ROOT / "ganlib").rglob("*.py")):
+    execution = ROOT / "notebooks" / "pages" / "execution.py"
+    for path in [*sorted((ROOT / "ganlib").rglob("*.py")), execution]:
         digest.update(path.read_bytes())
     for path in notebooks:
         digest.update("\0".join(codes(nbformat.read(path, as_version=4))).encode())

@@ -6,11 +6,9 @@ import time
 
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
-from nbformat.v4 import new_output
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 TIME = re.compile(r"\[\d\d:\d\d")  # as in "12/60 [00:05<00:20]", beside a bar
-TO_PLAY = "Run the notebook to play with this."
 
 
 class Client(NotebookClient):
@@ -61,25 +59,14 @@ def execute(notebook, folder):
 
 
 def settle(notebook):
-    """Outputs for a page without a kernel: bars are left out, of a panel its still picture stays."""
+    """Outputs for a page without a kernel: no widgets, as bars are; of a panel its still picture stays.
+
+    The style of a still picture goes as well. It hides what stands before it, which elsewhere is its widget.
+    """
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.outputs = [settled for output in cell.outputs for settled in _settled(output)]
-
-
-def _settled(output):
-    data = output.get("data", {})
-    if WIDGET not in data:
-        return [output]
-    if is_bar(data):
-        return []
-    del data[WIDGET]
-    note = new_output("display_data", {"text/html": f'<p class="to-play">{TO_PLAY}</p>',
-                                       "text/plain": TO_PLAY})
-    return [output, note]
-
-
-def is_bar(data):
-    """Whether a widget is a progress bar or a control, of which a page would show the first moment."""
-    text = data.get("text/plain", "")
-    return "image/png" not in data and bool(TIME.search(text) or re.match(r"\w+\(", text))
+            cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
+            for output in cell.outputs:
+                shown = output.get("data", {}).get("text/html", "")
+                if "ganlib-still-" in shown:
+                    output.data["text/html"] = re.sub(r"<style>.*?</style>", "", shown, flags=re.DOTALL)

@@ -18,7 +18,6 @@ body { max-width: 60rem; margin: 0 auto; padding: 0 1rem; }
 .jp-OutputArea-output { overflow-x: auto; }
 .jp-OutputArea-output img { max-width: 100%; height: auto; }
 .jp-InputPrompt, .jp-OutputPrompt { display: none; }
-.to-play { color: #666; font-style: italic; }
 math[display=block] { margin: 1em 0; overflow-x: auto; overflow-y: hidden; }
 math { font-size: 1.1em; }
 </style>
