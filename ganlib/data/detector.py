@@ -4,11 +4,11 @@ import math
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
 from PIL import Image, ImageOps
-from tqdm.contrib.concurrent import thread_map
 
 from ..errors import GanlibError
 from ..machine.bars import Bar
@@ -44,12 +44,14 @@ def find_bad_crops(rows, images, faces, progress):
 
 def _by_detector(rows, images, progress):
     parts = [rows[start:start + SHARE] for start in range(0, len(rows), SHARE)]
-    found = thread_map(partial(_faces_of, images), parts, desc="faces", max_workers=os.cpu_count(),
-                       unit="img", unit_scale=SHARE, disable=not progress, tqdm_class=Bar)
-    for part, faces in zip(parts, found, strict=True):
-        for row, face in zip(part, faces, strict=True):
-            row.detail = off_centre(face)
-            row.reason = "bad-crop" if row.detail else ""
+    with (Bar(total=len(rows), desc="faces", unit="img", disable=not progress) as bar,
+          ThreadPoolExecutor(os.cpu_count()) as pool):
+        found = pool.map(partial(_faces_of, images), parts)
+        for part, faces in zip(parts, found, strict=True):
+            for row, face in zip(part, faces, strict=True):
+                row.detail = off_centre(face)
+                row.reason = "bad-crop" if row.detail else ""
+            bar.update(len(part))
 
 
 def _faces_of(images, rows):

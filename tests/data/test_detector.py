@@ -72,6 +72,15 @@ def test_a_detector_that_crashes_is_an_error_not_a_hang(monkeypatch):
         find_faces(np.zeros((1, 32, 32, 3), np.uint8))
 
 
+@pytest.mark.parametrize("n", [64, 200, 401])
+def test_the_bar_counts_the_pictures_that_are_looked_at(n, monkeypatch, capsys):
+    monkeypatch.setattr("ganlib.data.detector.detector_trouble", lambda: "")
+    monkeypatch.setattr("ganlib.data.detector.find_faces", lambda images: [(0.5, 0.5, 0.6, 0)] * len(images))
+    find_bad_crops([Row("", 0) for _ in range(n)], np.zeros((1, 8, 8, 3), np.uint8), "detector", True)
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "faces: 100%" in last and f" {n}/{n} " in last
+
+
 def test_an_interrupt_waits_for_one_part_of_the_pictures_only(monkeypatch):
     def find_faces(images):
         time.sleep(0.2)
