@@ -37,8 +37,7 @@ class Run:
     stopped: str
 
     def __str__(self):
-        minutes = self.train_seconds / 60
-        return f"{self.path}: {self.images:,} images seen in {minutes:.1f} minutes ({self.stopped})"
+        return f"{self.path}: {self.images:,} images, {self.train_seconds / 60:.1f} minutes ({self.stopped})"
 
 
 def train(config, pack, run, hook=None, progress=True):
@@ -57,10 +56,8 @@ def train(config, pack, run, hook=None, progress=True):
     device, dtype = pick_device(config.device, config.precision)
     config = config.replace(data=pack.hash)
     folder = RunFolder(run)
-    advice = (f"Lower batch (now {config.batch}), width ({config.width}) or the resolution "
-              f"({config.resolution}), or close other programs that use the memory.")
     gpus = [device] if device.type == "cuda" else []
-    with folder.claimed(config, pack), torch.random.fork_rng(gpus), memory_advice(advice):
+    with folder.claimed(config, pack), torch.random.fork_rng(gpus), memory_advice(_advice(config, 0)):
         return _Leg(config, pack, folder, device, dtype, hook, progress).run()
 
 
@@ -72,18 +69,24 @@ def _check(config, pack):
                           f"for {config.resolution}: pack again at that size, or set resolution={pack.size}.")
 
 
+def _advice(config, images):
+    """What to lower where the memory is full after so many images, as a sentence."""
+    table = f' by batches={config.batches!r}; set batches="" with it' if config.batches else ""
+    return (f"Lower batch (now {moment(config, images).batch}{table}), width ({config.width}) or the "
+            f"resolution ({config.resolution}), or close other programs that use the memory.")
+
+
 class _Leg:
     """One call of train: from the start or a checkpoint to the budget's end or an interrupt."""
 
     def __init__(self, config, pack, folder, device, dtype, hook, progress):
-        self.config, self.pack, self.folder, self.hook = config, pack, folder, hook
+        self.config, self.pack, self.folder, self.hook, self.progress = config, pack, folder, hook, progress
         self.step = Step(config, device, dtype)
         self.dice = global_generator(device)
         saved = folder.resume(self.step, say)
         self.state = State(saved["images"], saved["train_seconds"]) if saved else State()
         self.agenda = Agenda(config, self.state)
         self.meter = Meter(config, self.state)
-        self.progress = progress
         # drawn before the first step, the same at every snapshot
         self.fixed_z = latents(64, config.z_dim, config.seed)
         self.fit_z = latents(FIT_Z, config.z_dim, config.seed + 1).split(config.batch)
@@ -107,7 +110,8 @@ class _Leg:
             stopped = False
             while not stopped:
                 at = moment(self.config, self.state.images)
-                with chooser.piece(self.config.d_steps * at.batch, (at.resolution, at.batch)):
+                piece = chooser.piece(self.config.d_steps * at.batch, (at.resolution, at.batch))
+                with piece, memory_advice(_advice(self.config, self.state.images)):
                     self.one_step(data, at)
                 due = self.agenda.due(self.state, interrupt.is_set())
                 if due:
@@ -223,8 +227,7 @@ class _Leg:
         stopped = "budget" if self.agenda.reached >= 1 else "interrupt"
         self.note("stop", reason=stopped)
         if stopped == "interrupt":
-            say(f"Stopped at {self.state.images:,} images, with a checkpoint: the same call goes on "
-                          "from here.")
+            say(f"Stopped at {self.state.images:,} images, and saved: the same call goes on from here.")
         return Run(self.folder.path, self.state.images, self.state.seconds, stopped)
 
     def warn(self, text):

@@ -14,10 +14,12 @@ from ganlib.config import Config
 from ganlib.errors import GanlibError
 from ganlib.models.sampling import generate, latents, sample
 from ganlib.models.store import load_generator
+from ganlib.presets import preset
 from ganlib.training.loop import train
 from ganlib.training.losses import LOSSES
 from ganlib.training.runs import snapshot_files
 from ganlib.training.states import state_files
+from ganlib.training.step import Step
 
 
 @pytest.fixture(scope="module")
@@ -256,6 +258,28 @@ def test_a_start_that_failed_does_not_bind_the_folder(pack, tmp_path, monkeypatc
     result = train(tiny(batch=8, width=8), pack, run, progress=False)
     assert result.images == 160 and Config.load(run / "config.json").batch == 8
     assert len([r for r in records(run) if r.get("event") == "start"]) == 1
+
+
+@pytest.mark.parametrize("room, batch", [(20, 32), (8, 16)])
+def test_out_of_memory_names_the_batch_in_use_and_the_table_that_gives_it(pack, tmp_path, monkeypatch, room,
+                                                                          batch):
+    """Of a growing run, whose `batch` alone changes nothing while `batches` is set; what is advised helps."""
+    config = preset("stylegan", "smoke", images=200, batches="4:8 8:16" if room == 8 else "4:32 8:16",
+                    grow="8:0.05 16:0.1 32:0.15", fade_kimg=0.02, batch=8, device="cpu", precision="fp32")
+    step = Step.__call__
+
+    def limited(self, real, labels, z, *rest):
+        if len(z) > room:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return step(self, real, labels, z, *rest)
+
+    monkeypatch.setattr(Step, "__call__", limited)
+    with pytest.raises(GanlibError) as found:
+        train(config, pack, tmp_path / "run", progress=False)
+    advice = f'Lower batch (now {batch} by batches={config.batches!r}; set batches="" with it), width (8) or '
+    assert str(found.value).startswith(f"Out of memory. {advice}")
+    mended = config.replace(batch=4, batches="")
+    assert train(mended, pack, tmp_path / "mended", progress=False).images == 200
 
 
 def test_a_run_with_a_state_stays_bound_after_a_failed_resume(pack, tmp_path, monkeypatch):
