@@ -10,6 +10,7 @@ from pathlib import Path
 from .errors import GanlibError, memory_advice
 
 INTERRUPTED = 130  # what a shell takes for "stopped by Ctrl-C"
+DRAWN_FACES = 4000  # of `ganlib data synthetic`, where --n names no other number
 RUN = "a run folder, a generator file or a shipped generator's name (dcgan)"
 PSI = "truncation of a style-based generator: 0 is the mean face (default 1)"
 
@@ -59,11 +60,16 @@ def _add_data(verbs):
     p.add_argument("--labels", help="CSV with the columns file,hair,eyes")
     p.add_argument("--faces", choices=["auto", "detector", "outlier", "off"], default="auto",
                    help="how bad crops are found")
+    p.add_argument("--n", type=int, metavar="N",
+                   help=f"faces to draw, of synthetic only (default {DRAWN_FACES}: a few minutes)")
+    p.add_argument("--replace", action="store_true",
+                   help="write over a pack of another source, size, fit or labels: runs on it cannot go on")
 
 
 def _data(args):
     from .data.cleaning import clean
     from .data.packs import check_target, pack
+    from .data.replacing import check_same_labels, check_same_pictures
     from .data.sources import fetch
 
     check_target(args.pack)
@@ -71,8 +77,18 @@ def _data(args):
         raise GanlibError(f"--labels {args.labels}: there is no such file.")
     if args.size < 8:
         raise GanlibError(f"--size {args.size}: expected pixels, such as 64.")
+    if args.n is not None and args.source != "synthetic":
+        raise GanlibError(f"--n {args.n} is for synthetic only, which is drawn. Leave --n out: of "
+                          f"{args.source} all pictures are taken.")
+    drawn = DRAWN_FACES if args.n is None else args.n
+    if drawn < 1:
+        raise GanlibError(f"--n {args.n}: expected how many faces to draw, such as {DRAWN_FACES}.")
     drawn_size = max(32, min(args.size, 256))  # of synthetic faces
-    folder = fetch(args.source, size=drawn_size)
+    if not args.replace:
+        check_same_pictures(args.pack, args.source, drawn, drawn_size, args.size, args.fit)
+    folder = fetch(args.source, n=drawn, size=drawn_size)
+    if not args.replace:
+        check_same_labels(args.pack, folder, args.labels)
     report = clean(folder, size=args.size, fit=args.fit, labels=args.labels, faces=args.faces)
     print(report)
     print(pack(report, args.pack))

@@ -39,7 +39,7 @@ def test_train_and_resume(run, capsys):
     )
     arguments = ["train", "dcgan", str(run.parent / "pack"), str(run)]
     assert main(arguments + ["--images", "128", "--set", *SMALL]) == 0
-    assert "128 images seen" in capsys.readouterr().out
+    assert ": 128 images, " in capsys.readouterr().out
     assert main(arguments + ["--images", "160", "--set", *SMALL, "lr_g=1"]) == 2
     assert "lr_g: 0.0005 there, 1.0 now" in capsys.readouterr().err
 

@@ -29,7 +29,7 @@ def what_changed(packed, source, n, size):
         known = marker(raw) or identity  # it may be a folder that fetch has filled
     now = known["source"]
     if now != before["source"]:
-        if _is_one_kaggle_set(now, before["source"]):  # attached then and not now, or the other way
+        if is_one_kaggle_set(now, before["source"]):  # attached then and not now, or the other way
             return "", ""
         return f"it was made from {before['source']}, not from {now}", ""
     if digest_of(known) != before["identity"]:
@@ -39,7 +39,7 @@ def what_changed(packed, source, n, size):
     return _changed_files(packed, raw) if is_here else ("", "")
 
 
-def _is_one_kaggle_set(one, other):
+def is_one_kaggle_set(one, other):
     """Whether of two sources one is a Kaggle set, and the other the folder where Kaggle attaches it."""
     if other.startswith("kaggle:"):
         one, other = other, one
