@@ -42,6 +42,26 @@ def my_drive():
     return mine
 
 
+def is_on_drive(choice):
+    """Whether a choice, of faces or of a folder to keep things in, names something on Google Drive."""
+    return isinstance(choice, str) and (choice == "drive" or choice.startswith("drive/"))
+
+
+def kept_on_drive(words):
+    """The folder that "drive" or "drive/sub/path" means as keep=, there or not. Raises GanlibError.
+
+    "drive" is the folder ganlib of the Drive; "drive/sub/path" lies below MyDrive.
+    """
+    below = words.removeprefix("drive").strip("/")
+    return my_drive() / (below or FOLDER)
+
+
+def mount_for(path):
+    """Mount Drive where a path lies on it: else a folder would be made in its place. Raises GanlibError."""
+    if Path(path).is_relative_to(MOUNT):
+        my_drive()
+
+
 def _is_colab():
     try:
         return importlib.util.find_spec("google.colab") is not None

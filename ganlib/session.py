@@ -1,24 +1,27 @@
 """What the first cells of the notebooks ask for: the data, the pack made of it, and where things go."""
 import contextlib
+import difflib
 import os
 import re
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .choice import Source, choose_keep, is_on_drive, pick_source, remember
-from .config import Config
+from .choice import Source, find_keep, newest_pack, pick_source, remember, use_keep
+from .config import TYPES, Config
 from .data import packs
 from .data.changes import what_changed
 from .data.cleaning import clean
 from .data.decoding import readable
 from .data.folders import not_taken
 from .data.sources import fetch
+from .drive import is_on_drive
 from .errors import GanlibError
 from .files import copy_folder, data_dir, kept_dir, mend_folder, remove_folder
 from .presets import Profile, pick_profile, preset
 from .training.runs import read_config
 
+OF_START = ("faces", "keep", "size")  # what `start` takes beside the keys of a config
 SMALLEST_DRAWN = 32  # pixels: faces are drawn at no fewer, and `clean` makes them smaller
 
 
@@ -94,32 +97,59 @@ def start(name="dcgan", *, faces="as before", keep="", size=None, **changes):
         "" as before (or GANLIB_KEEP), "no" for none.
     size: pixels, where not the preset's; changes: keys of the config, as `preset` takes them.
 
-    Prints the profile and the images, and why. Nothing is fetched or packed before it is asked for. What is
-    chosen is remembered for the next call. Raises GanlibError.
+    Prints the profile, the images, and where packs and runs are kept. Nothing is fetched or packed before it
+    is asked for. What is chosen is remembered for the next call. Where a choice is refused, nothing is made,
+    set or remembered. Raises GanlibError.
     """
     if not isinstance(name, str):
         raise GanlibError(f"{name!r} is not the name of a preset: expected one such as 'dcgan'.")
     profile = pick_profile()
-    given = {} if size is None else {"resolution": size}
-    config = preset(name, profile, **(given | changes))
+    given = _given_size(size, changes)
+    config = preset(name, profile, **(changes | given))
     is_drawn = profile.name == "smoke"
     if not keep and not is_drawn and is_on_drive(os.environ.get("GANLIB_FACES") or faces):
         keep = "drive"
-    choose_keep(keep)
-    source = pick_source(profile, faces)
-    _remember(source, faces, keep, is_drawn)
+    kept = find_keep(keep)
+    places = [folder for folder in (data_dir(), kept.folder) if folder]
+    source = pick_source(profile, faces, config.resolution, places)
+    _check_size(source, config.resolution)
+    kept = use_keep(kept)
+    _remember(source, faces, keep, kept, is_drawn)
     print(profile)
     print(source)
+    if kept.folder:
+        print(kept)
     return Start(profile, source, config, name, given)
 
 
-def _remember(source, faces, keep, is_drawn):
+def _given_size(size, changes):
+    """{"resolution": size} where a size was given, by one name or the other. Raises GanlibError."""
+    for word in changes:
+        close = difflib.get_close_matches(word.lower(), [*OF_START, *TYPES], n=1, cutoff=0.7)
+        if word not in TYPES and close and close[0] in OF_START:
+            raise GanlibError(f"There is no choice {word!r}. Did you mean {close[0]!r}?")
+    sizes = [value for value in (size, changes.get("resolution")) if value is not None]
+    if len(sizes) == 2 and str(sizes[0]) != str(sizes[1]):
+        raise GanlibError(f"size={sizes[0]!r} and resolution={sizes[1]!r} are two words for one thing: give "
+                          "one of them.")
+    return {"resolution": sizes[0]} if sizes else {}
+
+
+def _check_size(source, size):
+    """Refuse a pack that was named itself and has pictures of another size."""
+    named = _named_pack(source)
+    found = packs.read_info(named).get("size") if named else None
+    if found not in (None, size):
+        raise GanlibError(_other_size(named, found, size))
+
+
+def _remember(source, faces, keep, kept, is_drawn):
     """Note what the caller chose, and not what the environment or the profile did."""
     chosen = {}
     if faces != "as before" and not is_drawn and not os.environ.get("GANLIB_FACES"):
         chosen["faces"] = source.source
     if keep:
-        chosen["keep"] = "drive" if keep == "drive" else os.environ.get("GANLIB_KEEP", "")
+        chosen["keep"] = kept.words
     if chosen:
         remember(**chosen)
 
@@ -153,6 +183,9 @@ def get_pack(source, profile, size=64):
             if not changed:
                 return keep_pack(packed)
             print(readable(f"The pack {path.name} is made again: {changed}."))
+        elif older := _pack_of_file_before(source, path, size):
+            changed = f"{source.source} has changed since"
+            print(readable(f"The pack {older.name} is made again, as {path.name}: {changed}."))
         raw = _fetch(source, profile, size)
         report = clean(raw, size=size)
         if report.passed_over:
@@ -160,12 +193,22 @@ def get_pack(source, profile, size=64):
         return keep_pack(packs.pack(report, path))
 
 
+def _pack_of_file_before(source, path, size):
+    """The newest pack of an archive as it was before it changed, or None."""
+    older = newest_pack(source.source, size) if os.path.isfile(source.source) else None
+    return older if older and older.name != path.name else None
+
+
 def _checked(named, size):
     """A pack that the user named, where it is of the size that is asked for."""
     if named.size != size:
-        raise GanlibError(f"The pack {readable(str(named.path))} has pictures of {named.size} pixels, not of "
-                          f"{size}: call start with size={named.size}, or name the pictures it was made of.")
+        raise GanlibError(_other_size(named.path, named.size, size))
     return named
+
+
+def _other_size(path, found, size):
+    return (f"The pack {readable(str(path))} has pictures of {found} pixels, not of {size}: call start with "
+            f"size={found}, or name the pictures it was made of.")
 
 
 def _fetch(source, profile, size):

@@ -2,13 +2,14 @@
 import json
 import os
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
 from colab_stand_in import make_colab, settle
 from helpers import make_pack, make_report, random_images
 
-from ganlib.choice import choose_keep, pick_source, recall, remember
+from ganlib.choice import find_keep, newest_pack, pick_source, recall, remember, use_keep
 from ganlib.data.packs import pack
 from ganlib.errors import GanlibError
 from ganlib.files import data_dir, kept_dir
@@ -25,10 +26,22 @@ def nowhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "here")
 
 
+def zip_of(path, *names):
+    """An archive with a picture, of which nothing is read but that it is one."""
+    with zipfile.ZipFile(path, "w") as out:
+        for name in names or ("a.png",):
+            out.writestr(name, b"\x89PNG\r\n\x1a\n")
+    return path
+
+
 @pytest.fixture
 def archive(tmp_path):
-    (tmp_path / "here" / "faces.zip").write_bytes(b"PK")
-    return tmp_path / "here" / "faces.zip"
+    return zip_of(tmp_path / "here" / "faces.zip")
+
+
+def choose_keep(keep):
+    """What `start` does about keep=, where the faces are right."""
+    use_keep(find_keep(keep))
 
 
 def refused(faces, *words):
@@ -71,6 +84,8 @@ def test_an_attached_kaggle_set_is_told(tmp_path):
     name = pick_source(CPU, "kaggle:someone/girls").name
     folder = tmp_path / "input" / "datasets" / "someone" / "girls"
     folder.mkdir(parents=True)
+    refused("kaggle:someone/girls", f"faces='kaggle:someone/girls': {folder} is empty")
+    (folder / "a.png").write_bytes(b"\x89PNG")
     source = pick_source(CPU, "kaggle:someone/girls")
     assert source.name == name and f"attached here as {folder}" in str(source)
 
@@ -152,7 +167,7 @@ def test_an_address_is_none():
 
 def test_an_empty_folder(tmp_path):
     (tmp_path / "here" / "mine").mkdir()
-    refused("mine", f"the folder {tmp_path / 'here' / 'mine'} is empty")
+    refused("mine", "faces='mine' is empty: put pictures into this folder")
 
 
 # -- kept
@@ -271,7 +286,7 @@ def test_the_pack_of_an_archive_that_is_gone_is_used(archive, tmp_path, is_kept,
     archive.unlink()
     source = pick_source(CPU, "as before" if is_remembered else "faces.zip")
     assert source.name == name and source.source == str(archive)
-    assert "not here any more, but its pack is and is used" in str(source)
+    assert f"not here any more, but its pack {name}-32 is and is used" in str(source)
     refused("other.zip", "not found")
 
 
@@ -286,7 +301,7 @@ def test_the_pack_of_a_folder_that_is_emptied_is_used(tmp_path):
 
 def test_a_memory_keeps_names_that_are_no_utf8(tmp_path):
     name = os.fsdecode(b"\x8a.zip")
-    (tmp_path / "here" / name).write_bytes(b"PK")
+    zip_of(tmp_path / "here" / name)
     remember(faces=pick_source(CPU, name).source)
     assert pick_source(CPU).source == str(tmp_path / "here" / name)
     assert json.loads((data_dir() / "start.json").read_bytes())["faces"].endswith(name)

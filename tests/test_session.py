@@ -554,7 +554,8 @@ def test_a_new_machine_with_the_old_drive(demo, quick, tmp_path, monkeypatch, ca
     monkeypatch.setenv("GANLIB_KEEP", "")
     capsys.readouterr()
     again = start("dcgan", size=32, keep="drive")
-    assert "as before; it is not here any more, but its pack is and is used" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"as before; it is not here any more, but its pack {first.pack_dir.name} is and is used" in told
     assert again.pack.hash == packed and again.run == run
     monkeypatch.setenv("GANLIB_KEEP", "")  # the next notebook of this machine
     assert start("dcgan", size=32).pack.hash == packed and kept_dir() is not None

@@ -1,5 +1,6 @@
 """Unpacking archives for which nobody vouches: zip files, and tar files as they are or compressed."""
 import bz2
+import contextlib
 import errno
 import gzip
 import itertools
@@ -21,11 +22,12 @@ from types import SimpleNamespace
 from ..errors import GanlibError
 from ..files import need_space
 from ..machine.bars import Bar
-from .decoding import HEAD, SUFFIXES, readable
+from .decoding import HEAD, SUFFIXES, is_picture, readable
 from .folders import TEXTS, WAYS, is_hidden, not_taken, why_not
 from .zip_names import member_names, with_slashes
 
 MAX_FILES, MAX_BYTES = 10**6, 2 * 10**10  # what an archive may hold
+GLANCED_AT = 5_000  # files without a picture, after which a quick look gives up
 LARGEST_HEADER = 1 << 25  # bytes that tarfile may read in one piece
 PASSED_OVER = ".ganlib-passed-over.json"  # left in the folder: what of the archive was not taken, and why
 NAME_TROUBLE = {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ENOTDIR, errno.EEXIST, errno.ENOENT}
@@ -55,12 +57,39 @@ def unpack(archive, progress, folder):
     on this disk is taken under another one. Raises GanlibError where the archive is damaged, wants to write
     outside the folder, holds links, is too large, or has no picture.
     """
-    need_space(folder, archive.stat().st_size, "free some, or give another dest.")  # pictures hardly shrink
+    need_space(folder, archive.stat().st_size, "free some, or choose a folder on a larger disk.")
     unpacking = _Unpacking(archive, folder)
-    try:
+    with _faults_told(unpacking.named):
         title = f"unpacking {readable(archive.name)}"
         for member in Bar(_members(archive), title, unit=" files", disable=not progress):
             unpacking.take(member)
+    unpacking.finish()
+
+
+def glance_at(archive):
+    """Raise GanlibError where `unpack` is sure to refuse an archive; nothing is unpacked.
+
+    It is opened, and its members are asked up to the first picture. What comes after that is not looked at.
+    """
+    glance = _Glance(archive, None)
+    with _faults_told(glance.named):
+        for member in _members(archive):
+            glance.take(member)
+            if glance.pictures:
+                return
+            if glance.count >= GLANCED_AT:
+                break
+    if glance.count < GLANCED_AT:
+        glance.finish()
+    raise GanlibError(f"{glance.named} has no picture among its first {GLANCED_AT:,} files: unpack it "
+                      "yourself and give the folder with the pictures.")
+
+
+@contextlib.contextmanager
+def _faults_told(named):
+    """Turn what a bad archive raises into BadArchive; what the disk raises stays as it is."""
+    try:
+        yield
     except Exception as error:  # zipfile, tarfile, zlib and the rest have a dozen kinds for bad data
         if isinstance(error, GanlibError):
             raise
@@ -68,9 +97,8 @@ def unpack(archive, progress, folder):
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise  # not the archive's fault, but the disk's
         why = str(error) or type(error).__name__
-        raise BadArchive(f"{unpacking.named} is cut short, damaged or encrypted ({why}): get it anew, or "
+        raise BadArchive(f"{named} is cut short, damaged or encrypted ({why}): get it anew, or "
                          "unpack it yourself and give the folder.") from error
-    unpacking.finish()
 
 
 def passed_over_in(folder):
@@ -182,6 +210,13 @@ class _Unpacking:
             (self.folder / PASSED_OVER).write_text(json.dumps(self.passed_over))
 
 
+class _Glance(_Unpacking):
+    """The same without a disk: of a file that would be written only the first bytes are read."""
+
+    def write(self, path, data):
+        data.read(HEAD)
+
+
 def _works(path):
     """Whether a member can be called so here; Windows has names that do other things than name a file."""
     if WINDOWS:
@@ -239,6 +274,8 @@ def _what_it_is(head):
     """What a file is that is no archive, by its first bytes."""
     if not head:
         return "is empty"
+    if is_picture(head):
+        return "is a single picture"
     if re.match(rb"(\xef\xbb\xbf)?\s*<(!doctype|html|head|\?xml|!--)", head, re.IGNORECASE):
         return "looks like an HTML page, perhaps a login or error page saved under that name"
     return f"begins with {head[:8]!r}"

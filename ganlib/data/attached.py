@@ -13,17 +13,26 @@ def kaggle_input():
 
 
 def attached_folder(dataset):
-    """The folder where the Kaggle set "owner/name" is attached, or None.
+    """The folder where the Kaggle set "owner/name" is attached, or None. Capitals count as small letters.
 
     It is known by its name alone where Kaggle attaches it under that. A set with a version, "owner/name/3",
     is None: nobody can tell which version is attached.
     """
-    return next((folder for folder in _places(dataset) if folder.is_dir()), None)
+    for place in _places(dataset):
+        depth = len(place.relative_to(kaggle_input()).parts)
+        same = [path for path in _below(kaggle_input(), "/".join("*" * depth)) if _is_same(path, place)]
+        if same:
+            return place if place in same else min(same)
+    return None
 
 
 def is_attached_as(dataset, folder):
     """Whether a folder, there or not, is one under which Kaggle attaches the set "owner/name"."""
-    return Path(folder) in [place.resolve() for place in _places(dataset)]
+    return any(_is_same(Path(folder), place.resolve()) for place in _places(dataset))
+
+
+def _is_same(path, other):
+    return str(path).lower() == str(other).lower()
 
 
 def _places(dataset):

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from ..errors import GanlibError
 from ..files import mend_folder, need_space, replaced_folder, write_atomic
+from .cleaning import REASONS
 from .decoding import readable
 from .labels import MANIFEST_FIELDS, check_attributes
 
@@ -102,7 +104,7 @@ def _write(report, path):
     taken = [row.index >= 0 and (not row.reason or row.file in back) for row in report.rows]
     kept = [row for row, is_taken in zip(report.rows, taken, strict=True) if is_taken]
     if not kept:
-        raise GanlibError("No image is left after cleaning: nothing to pack. See the report for the reasons.")
+        raise GanlibError(f"No image is left after cleaning, nothing can be packed. {_why_dropped(report)}")
     needed = len(kept) * report.images[0].nbytes
     try:
         with replaced_folder(path) as new:
@@ -123,6 +125,14 @@ def _write(report, path):
             raise
         raise GanlibError(f"Could not write the pack {path} ({cause.strerror or cause}): it needs "
                           f"{needed / 1e6:.1f} MB. What was there before is untouched.") from error
+
+
+def _why_dropped(report):
+    """How many files were dropped for which reason, in words."""
+    counts = Counter(row.reason for row in report.rows).most_common()
+    meaning = {reason: f" ({words})" for reason, words in REASONS.items()}
+    reasons = ", ".join(f"{count:,} {reason}{meaning.get(reason, '')}" for reason, count in counts)
+    return f"Dropped of {len(report.rows):,} files: {reasons}."
 
 
 def check_target(path):

@@ -13,10 +13,10 @@ from filelock import FileLock
 from ..errors import GanlibError
 from ..files import copy_folder, data_dir, move_folder, replaced_folder, write_atomic
 from . import synthetic
-from .archives import BadArchive, unpack
+from .archives import GLANCED_AT, BadArchive, glance_at, unpack
 from .attached import attached_folder
-from .decoding import readable
-from .folders import WAYS, image_files
+from .decoding import SUFFIXES, readable
+from .folders import WAYS, image_files, is_hidden
 from .kaggle_client import download, kaggle_credentials
 from .kagglehub_client import download_public
 from .origins import MARKER, marker
@@ -24,7 +24,11 @@ from .synthetic_set import draw_set
 
 ADDRESS = re.compile(r"(?:\w+://|www\.|kaggle\.com/)", re.IGNORECASE)
 # The page of a Kaggle set, or what looks like the end of its address
-KAGGLE_PAGE = re.compile(r"kaggle\.com/(?:datasets/)?([\w-]+/[\w-]+)|^([\w-]+/[\w-]+)$")
+KAGGLE_PAGE = re.compile(r"kaggle\.com/(?:datasets/)?(?!(?:c|code|competitions|models|learn|discussions)/)"
+                         r"([\w-]+/[\w-]+)|^([\w-]+/[\w-]+)$", re.IGNORECASE)
+# "kaggle:" and owner/name or owner/name/version, or the whole address of the page
+KAGGLE_SET = re.compile(r"kaggle:\s*(?:(?:https?://)?(?:www\.)?kaggle\.com/)?(?:datasets/)?"
+                        r"([\w-]+)/([\w-]+)(?:/(?:versions/)?(\d+))?/?(?:[?#].*)?\s*", re.IGNORECASE)
 
 
 def fetch(source, dest=None, *, n=4000, size=64, progress=True):
@@ -44,7 +48,7 @@ def fetch(source, dest=None, *, n=4000, size=64, progress=True):
     if source == "synthetic":
         return _into(dest, name, identity, partial(draw_set, n, size, progress))
     if identity["source"].startswith("kaggle:"):
-        dataset = str(source)[len("kaggle:"):]
+        dataset = kaggle_set(source)
         return _into(dest, name, identity, partial(_from_kaggle, dataset, progress))
     path = Path(os.path.expanduser(source))
     if name is None:
@@ -83,13 +87,24 @@ def _identify_drawn(n, size):
     return f"synthetic-{n}x{size}-{code}", identity
 
 
-def _identify_kaggle(source):
-    dataset = re.fullmatch(r"kaggle:[\w-]+/([\w-]+)(?:/\d+)?", source, re.IGNORECASE)
-    if not dataset:
+def kaggle_set(source):
+    """"owner/name" or "owner/name/version" of a source that begins with "kaggle:". Raises GanlibError.
+
+    The address of the set's page is taken as well, as in "kaggle:https://www.kaggle.com/datasets/owner/name".
+    """
+    found = KAGGLE_SET.fullmatch(str(source))
+    if not found:
+        page = KAGGLE_PAGE.search(str(source)[len("kaggle:"):])
+        meant = f' Did you mean "kaggle:{page[1] or page[2]}"?' if page else ""
         raise GanlibError(f'"{source}" names no Kaggle data set: expected "kaggle:owner/name", the end of '
-                          'its page\'s address, for example "kaggle:soumikrakshit/anime-faces".')
-    name, identity = dataset[1], {"source": source.lower()}
-    attached = attached_folder(source[len("kaggle:"):])
+                          f'its page\'s address, for example "kaggle:soumikrakshit/anime-faces".{meant}')
+    return "/".join(part for part in found.groups() if part)
+
+
+def _identify_kaggle(source):
+    dataset = kaggle_set(source)
+    name, identity = dataset.split("/")[1], {"source": f"kaggle:{dataset}".lower()}
+    attached = attached_folder(dataset)
     if attached and marker(raw_folder(name, identity)) is None:
         return _identify_path(attached)
     return name, identity
@@ -99,7 +114,7 @@ def _identify_path(path):
     if os.path.isdir(path):
         return None, {"source": str(path.resolve())}
     if not os.path.isfile(path):
-        raise GanlibError(f"{readable(str(path))} not found{_where(path)}{_hint(path)} Expected {WAYS}.")
+        raise GanlibError(f"{readable(str(path))} {_why_none(path)} Expected {WAYS}.")
     about = path.stat()
     name = re.sub(r"\.(zip|tar|tgz|tbz2?|txz|tar\.\w+)$", "", path.name, flags=re.IGNORECASE) or "archive"
     return name, {"source": str(path.resolve()), "size": about.st_size, "mtime_ns": about.st_mtime_ns}
@@ -117,6 +132,61 @@ def raw_folder(name, identity):
         return folder
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
     return folder.with_name(f"{name}-{digest}")
+
+
+def check_source(source, n=4000, size=64):
+    """Raise GanlibError where `fetch` is sure to refuse a source. A quick look: nothing is fetched.
+
+    Of a folder or an archive it is asked whether it can be read and has a picture, as far as its first files
+    tell. A folder that is a pack already is none for `fetch`.
+    """
+    name, identity = identify(source, n, size)
+    if source == "synthetic" or identity["source"].startswith("kaggle:"):
+        return
+    if name is None:
+        path = source if os.path.isdir(os.path.expanduser(source)) else identity["source"]
+        _glance_at_folder(Path(os.path.expanduser(path)))
+        return
+    path = Path(os.path.expanduser(source))
+    try:
+        glance_at(path)
+    except OSError as error:
+        raise GanlibError(f"{readable(str(path))} cannot be read ({error.strerror or error}): mend that, or "
+                          "name another.") from error
+
+
+def _glance_at_folder(folder):
+    """Raise GanlibError where a folder has no pictures, cannot be read, or is a whole disk."""
+    named = readable(str(folder))
+    home = Path(os.path.expanduser("~")).resolve()
+    if folder.resolve() in (home, *home.parents):
+        raise GanlibError(f"{named} is your home folder, or has it inside: name the folder in it with the "
+                          "pictures, and nothing else.")
+    seen = 0
+    for _, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
+        names = [name for name in names if not is_hidden(name)]
+        if any(os.path.splitext(name)[1].lower() in SUFFIXES.split() for name in names):
+            return
+        seen += len(folders) + len(names)
+        if seen > GLANCED_AT:
+            raise GanlibError(f"{named} has no picture among its first {GLANCED_AT:,} files: name the folder "
+                              "in it with the pictures.")
+    if not seen and os.access(folder, os.R_OK | os.X_OK) and not os.listdir(folder):
+        raise GanlibError(f"{named} is empty: put pictures into this folder.")
+    image_files(folder)  # its few files are asked how they begin
+
+
+def _why_none(path):
+    """The words for a path at which there is no file and no folder."""
+    if os.path.islink(path) and not os.path.exists(path):
+        return f"is a link to {readable(os.readlink(path))}, which is not there: mend the link."
+    if os.path.exists(path):
+        return "is neither a file nor a folder."
+    folder, missing = _nearest_folder(path)
+    if missing != os.path.basename(path) and os.path.isfile(os.path.join(folder, missing)):
+        return f"not found: {readable(os.path.join(folder, missing))} is a file, and nothing lies in it."
+    return f"not found{_where(path)}{_hint(path)}"
 
 
 def _where(path):
@@ -146,29 +216,33 @@ def _hint(path):
     if os.access(folder or ".", os.R_OK | os.X_OK):
         close = difflib.get_close_matches(missing, sorted(os.listdir(folder or ".")), n=1, cutoff=0.7)
         guesses += [os.path.join(folder, name) for name in close]
-    if page := KAGGLE_PAGE.search(path.as_posix()):
+    page = KAGGLE_PAGE.search(path.as_posix())
+    if page and not os.path.isdir(path.parts[0]):
         guesses.append(f"kaggle:{page[1] or page[2]}")
     return f": did you mean {readable(str(guesses[0]))}?" if guesses else "."
 
 
 def _into(dest, name, identity, fill):
     """Make the folder `dest` of what `fill(folder)` writes, or nothing; `identity` recognises it later."""
-    dest = raw_folder(name, identity) if dest is None else Path(dest).expanduser()
+    advice = "give another dest"
+    if dest is None:
+        dest, advice = raw_folder(name, identity), "let GANLIB_DATA name another folder"
+    dest = Path(os.path.expanduser(dest))
     real = dest.resolve()
     try:
         real.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(real.with_name(f".{real.name}.lock")):  # let go by the system when a process dies
-            if not _is_filled(real, identity):
+            if not _is_filled(real, identity, advice):
                 with replaced_folder(real) as new:
                     fill(new)
                     write_atomic(new / MARKER, json.dumps(identity).encode())
     except OSError as error:
         raise GanlibError(f"{error.filename or dest} cannot be read or written ({error.strerror or error}): "
-                          "mend that, or give another dest.") from error
+                          f"mend that, or {advice}.") from error
     return dest
 
 
-def _is_filled(folder, identity):
+def _is_filled(folder, identity, advice):
     """Whether a folder holds this very thing already. Raises GanlibError where it holds something else."""
     if not folder.exists() or folder.is_dir() and not any(folder.iterdir()):
         return False
@@ -178,7 +252,7 @@ def _is_filled(folder, identity):
     was = found["source"]
     now = "before that changed" if was == identity["source"] else f"not {identity['source']}"
     named = readable(str(folder))
-    raise GanlibError(f"{named} holds files from {was}, {now}: remove it, or give another dest.")
+    raise GanlibError(f"{named} holds files from {was}, {now}: remove it, or {advice}.")
 
 
 def _from_kaggle(dataset, progress, folder):
