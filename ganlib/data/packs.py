@@ -16,8 +16,11 @@ from ..files import mend_folder, need_space, replaced_folder, write_atomic
 from .cleaning import REASONS
 from .decoding import readable
 from .labels import MANIFEST_FIELDS, check_attributes
+from .misnamed import no_pack
 
 PACK_FORMAT = 1
+NO_ANIME = ('If they are no anime faces, add --faces off (in a notebook ganlib.clean(raw, size=here.size, '
+            'faces="off")).')
 CHUNK = 1024  # images that are copied or hashed at a time
 
 
@@ -132,7 +135,8 @@ def _why_dropped(report):
     counts = Counter(row.reason for row in report.rows).most_common()
     meaning = {reason: f" ({words})" for reason, words in REASONS.items()}
     reasons = ", ".join(f"{count:,} {reason}{meaning.get(reason, '')}" for reason, count in counts)
-    return f"Dropped of {len(report.rows):,} files: {reasons}."
+    words = f"Dropped of {len(report.rows):,} files: {reasons}."
+    return f"{words} {NO_ANIME}" if "bad-crop" in dict(counts) else words
 
 
 def check_target(path):
@@ -147,11 +151,11 @@ def check_target(path):
 
 def load_pack(path):
     """Open a pack; GanlibError when it is none, is damaged, or its parts disagree."""
+    named = path
     path = Path(path).resolve()
     mend_folder(path)
     if not _is_pack(path):
-        what = "does not exist" if not path.exists() else "is not a pack (no pack.json)"
-        raise GanlibError(f"{path} {what}. Make one with notebook 01 or `ganlib data SOURCE {path}`.")
+        raise GanlibError(no_pack(named))
     try:
         return _read(path)
     except _UnfitError as error:

@@ -6,10 +6,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from helpers import make_pack, make_report, random_images
+from raw_files import portrait
 
+from ganlib.__main__ import main
 from ganlib.data.batching import batches
+from ganlib.data.cleaning import clean
 from ganlib.data.packs import load_pack, pack, pack_lock, read_review, write_review
 from ganlib.errors import GanlibError
+from ganlib.session import start
 
 
 def left_over(folder):
@@ -73,6 +77,40 @@ def test_pack_refuses_what_it_would_damage(tmp_path):
         pack(report, other / "chapter.txt")
     with pytest.raises(GanlibError, match="No image is left"):
         pack(make_report(random_images(2), drop={0, 1}), tmp_path / "p")
+
+
+def test_where_all_is_dropped_the_counts_and_a_way_out_are_told(tmp_path):
+    report = make_report(random_images(4), drop=range(4))
+    with pytest.raises(GanlibError, match="4 files: 4 uniform") as error:
+        pack(report, tmp_path / "p")
+    assert "--faces" not in str(error.value)
+    for row in report.rows[1:]:
+        row.reason = "bad-crop"
+    with pytest.raises(GanlibError, match="3 bad-crop.*, 1 uniform.* add --faces off") as error:
+        pack(report, tmp_path / "p")
+    notebook = 'in a notebook ganlib.clean(raw, size=here.size, faces="off")'
+    assert f"If they are no anime faces, add --faces off ({notebook})." in str(error.value)
+
+
+def test_pictures_that_are_no_anime_faces_have_a_way_out(tmp_path, monkeypatch, capsys):
+    """In a shell, and where `start` makes the pack."""
+    monkeypatch.setattr("ganlib.data.detector.detector_trouble", lambda: "")
+    monkeypatch.setattr("ganlib.data.detector.find_faces", lambda images: [None] * len(images))
+    for name, value in {"GANLIB_DATA": str(tmp_path / "data"), "GANLIB_PROFILE": "cpu"}.items():
+        monkeypatch.setenv(name, value)
+    for name in "GANLIB_FACES", "GANLIB_KEEP":
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "cats").mkdir()
+    for i in range(3):
+        portrait(i).save(tmp_path / "cats" / f"{i}.png")
+    here = start("dcgan", faces=str(tmp_path / "cats"), size=32)
+    with pytest.raises(GanlibError, match="3 files: 3 bad-crop.*add --faces off"):
+        here.pack  # noqa: B018 asking for it makes it
+    words = ["data", str(tmp_path / "cats"), str(tmp_path / "pack"), "--size", "32"]
+    assert main(words) == 2 and "3 bad-crop" in capsys.readouterr().err
+    assert main([*words, "--faces", "off"]) == 0
+    assert len(pack(clean(here.fetch(), here.size, faces="off", progress=False), here.pack_dir)) == 3
+    assert len(here.pack) == 3  # the way out in a notebook
 
 
 @pytest.mark.parametrize("call", ["numpy.lib.format.open_memmap", "os.fsync", "os.replace"])
