@@ -80,7 +80,7 @@ def _as_before(look):
     try:
         return _found(faces, "faces", "as before", look)
     except GanlibError as error:  # it may not be needed: whoever asks for the pack is told
-        why = str(error).removeprefix(f"faces={faces!r} ")
+        why = f"it {str(error).removeprefix(f'faces={faces!r} ')}"
         if not os.path.lexists(faces):
             why = f"it is not here any more: {_other_sizes(faces, look) or 'give faces= anew'}"
         return _source(faces, f"as before, but {why}", look.profile)
@@ -279,6 +279,8 @@ def _find_folder(wanted, asked, is_before=False):
         return Kept(kept_on_drive(wanted), word, asked, is_before)
     if isinstance(wanted, str):
         _refuse_misspelt(word, asked)
+    if os.path.expanduser(word).startswith("~"):
+        raise GanlibError(f"{asked}: there is no user of that name here. Give the path of a folder.")
     path = Path(_absolute(word))
     mount_for(path)
     if os.path.exists(path) and not path.is_dir():
