@@ -36,7 +36,7 @@ if find_spec("ganlib") is None:
     try:
         why = "No internet: on Kaggle, switch it on in the settings on the right (needs a verified phone)"
         urlopen("https://github.com")
-        why = "{missing}: {address}"
+        why = "{missing} {address}"
         urlopen("{address}")
         why = "pip could not install ganlib, see above; if nothing stands there, restart the runtime"
         %pip list --format=freeze | grep -iE "^(torch|torchvision|numpy|pillow)=" > keep.txt
@@ -44,8 +44,8 @@ if find_spec("ganlib") is None:
         import ganlib
     except Exception as error:
         raise UsageError(f"{{why}} ({{error}})") from None'''
-NOT_SET = "The repository's address is not set (run make address URL=... and push), this is none"
-NOT_SHOWN = "GitHub does not show this repository (is it private, or its address wrong?)"
+NOT_SET = "The address is not set (run make address URL=... and push): there is no repository at"
+NOT_SHOWN = "GitHub shows no repository (is it private, or is the address wrong?) at"
 
 
 class AddressError(Exception):

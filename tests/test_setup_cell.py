@@ -172,7 +172,7 @@ def test_an_address_that_is_not_set_or_leads_nowhere(without_ganlib, web, tmp_pa
     cell = address.set_up_cell(repo).replace("https://github.com", web)
     assert ("not set" in message) == (repo == "OWNER/repository")
     line, above = refused(cell, tmp_path, without_ganlib)
-    assert line == f"{message}: {web}/{repo} (HTTP Error 404: File not found)"
+    assert line == f"{message} {web}/{repo} (HTTP Error 404: File not found)"
     assert not above
 
 
