@@ -427,7 +427,7 @@ def scores_of(model, images, found):
 KEYS = ("images", "minutes", "fd", "kid", "precision", "recall", "density", "coverage", "eye_gap", "labels")
 # The README's rows, in a reader's words; "{}": the name of a generator that comes with ganlib
 README_ROWS = {
-    "real": "real pictures, one half against the other",
+    "real": "real pictures, half against half: the best possible FD-lite",
     "full, 289 minutes": "{}: style-based, large",
     "pairs, 90 minutes": "the same networks, small enough for a laptop",
     "dcgan-cpu, 33 minutes": "{}: DCGAN in small batches",
