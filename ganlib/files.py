@@ -23,6 +23,17 @@ def kept_dir():
     return Path(folder).expanduser() if folder else None
 
 
+def told_apart(paths):
+    """The name of each path, with as many of the folders above it as tell them apart: ["one/a", "two/a"]."""
+    parts = [Path(path).resolve().parts for path in paths]
+    names = [one[-1] for one in parts]
+    count = 1
+    while len(set(names)) < len(set(parts)):
+        count += 1
+        names = [Path(*one[-count:]).as_posix() for one in parts]
+    return names
+
+
 def need_space(folder, size, advice):
     """Raise GanlibError where the disk of `folder` has less than `size` bytes left.
 

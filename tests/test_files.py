@@ -13,6 +13,7 @@ from ganlib.files import (
     data_dir,
     mend_folder,
     replaced_folder,
+    told_apart,
     write_atomic,
 )
 
@@ -172,3 +173,12 @@ def test_what_else_speaks_against_replacing_a_file(tmp_path):
     check_replaceable(tmp_path / "x.png", lambda path: "")
     with pytest.raises(GanlibError, match="x.png is there already, and it is a letter: choose another name"):
         check_replaceable(tmp_path / "x.png", lambda path: "it is a letter")
+
+
+def test_paths_are_told_apart_by_as_few_folders_as_it_takes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert told_apart([]) == []
+    assert told_apart(["runs/a", "runs/b"]) == ["a", "b"]
+    assert told_apart(["one/a", "two/a", "b"]) == ["one/a", "two/a", f"{tmp_path.name}/b"]
+    assert told_apart(["a", "./a"]) == ["a", "a"]  # one path
+    assert told_apart(["a", "sub/a"]) == [f"{tmp_path.name}/a", "sub/a"]

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..config import Config
 from ..errors import GanlibError
+from ..files import told_apart
 from .losses import SIGMOID
 from .runs import folder_of, read_config, read_log
 
@@ -33,11 +34,8 @@ class RunLog:
 def logs_of(*runs):
     """A RunLog for each run. Raises GanlibError where one has no training record yet."""
     folders = [folder_of(run) for run in runs]
-    names = [folder.name for folder in folders]
-    if len(set(names)) < len(names):
-        names = [f"{folder.parent.name}/{folder.name}" for folder in folders]
     logs = []
-    for number, (name, folder) in enumerate(zip(names, folders, strict=True)):
+    for number, (name, folder) in enumerate(zip(told_apart(folders), folders, strict=True)):
         records, events = read_log(folder)
         for record in records:
             record["estimate"] = record["d_real"] - record["d_fake"]

@@ -6,6 +6,8 @@ time. An MP4 cannot stand where a picture can.
 import base64
 import importlib.util
 import math
+import os
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -62,12 +64,24 @@ def gif(run, out, seconds=8.0, max_bytes=3_000_000, include_real=True):
 
     Returns the path. The first frame is real images (unless include_real is False), every frame says what it
     shows, and the last is held longer. seconds: about how long it plays. To stay within max_bytes it takes
-    fewer colours, then a part of the grid, and leaves out frames as long as 24 remain.
+    fewer colours, then a part of the grid, and leaves out frames as long as 24 remain. Damaged pictures are
+    left out, with a warning. Raises GanlibError.
     """
-    folder, out = folder_of(run), Path(out)
-    encode = encoder(out)
-    opening, pages = _pages(folder, include_real)
+    encoder(out)
+    folder, out = known_folder(run), Path(out)
+    damaged = damaged_samples(folder)
+    if damaged:
+        warnings.warn(left_out(damaged), stacklevel=2)
     check_replaceable(out)
+    write_atomic(out, progress(folder, out, seconds, max_bytes, include_real, damaged))
+    return out
+
+
+def progress(folder, out, seconds=8.0, max_bytes=3_000_000, include_real=True, damaged=()):
+    """The bytes of the movie that `gif` writes: as there, of a run's folder, without the `damaged` files."""
+    _need_samples(folder, damaged)
+    encode = encoder(out)
+    opening, pages = _pages(folder, include_real, damaged)
     for quality in _qualities(pages[0].path):
         run_movie = _RunMovie(
             opening=_frames(opening, quality, pages),
@@ -77,9 +91,47 @@ def gif(run, out, seconds=8.0, max_bytes=3_000_000, include_real=True):
         )
         data = run_movie.within(max_bytes)
         if data is not None:
-            write_atomic(out, data)
-            return out
+            return data
     raise GanlibError(f"{out} cannot be made as small as max_bytes={max_bytes:,}: allow more.")
+
+
+def known_folder(run):
+    """The folder of a run: given itself, or as what `train` returned. Raises GanlibError for others."""
+    try:
+        return folder_of(run)
+    except TypeError:
+        raise GanlibError(f"{run!r} is no run: expected its folder, or what train returned.") from None
+
+
+def damaged_samples(folder):
+    """The sample grids of a run that cannot be read, as after a full disk or a broken download."""
+    real = real_file(folder)
+    return [path for path in [*sample_files(folder), *([real] if real else [])] if not _is_readable(path)]
+
+
+def left_out(damaged):
+    """The sentence that tells of damaged sample grids."""
+    names = ", ".join(path.name for path in damaged[:3]) + (", ..." if len(damaged) > 3 else "")
+    return f"Left out of the pictures of the progress, as it cannot be read: {names} in {damaged[0].parent}."
+
+
+def _is_readable(path):
+    try:
+        with Image.open(path) as file:
+            file.load()
+    except (OSError, SyntaxError, ValueError):  # SyntaxError is how Pillow says that a PNG is broken
+        return False
+    return True
+
+
+def _need_samples(folder, damaged):
+    """Raise GanlibError where no sample grid of a run is left to show."""
+    files = sample_files(folder)
+    if not files:
+        raise GanlibError(f"{folder} has no samples/*.png: expected a run's folder, as `train` writes it "
+                          "(the generators that come with ganlib have no such pictures).")
+    if not set(files) - set(damaged):
+        raise GanlibError(f"None of the pictures in {folder / 'samples'} can be read: they are damaged.")
 
 
 def movie(path, images, fps=20):
@@ -120,16 +172,13 @@ class _Page:
     text: str
 
 
-def _pages(folder, include_real):
+def _pages(folder, include_real, damaged):
     """(pages of the opening: real images or none, pages of the run) from a run's folder."""
-    files = sample_files(folder)
-    if not files:
-        raise GanlibError(f"{folder} has no samples/*.png: expected a run's folder, as `train` writes it "
-                          "(the generators that come with ganlib have no such pictures).")
     config = read_config(folder)
+    files = [path for path in sample_files(folder) if path not in damaged]
     pages = [_Page(path, _text_at(config, int(path.stem))) for path in files]
     real = real_file(folder) if include_real else None
-    opening = [_Page(real, "real images")] if real else []
+    opening = [_Page(real, "real images")] if real and real not in damaged else []
     return opening, pages
 
 
@@ -203,7 +252,7 @@ def encoder(path):
 
     A clip is a list of frames, PIL images, whose colours are alike; durations has one number for each frame.
     """
-    suffix = Path(path).suffix.lower()
+    suffix = Path(path).suffix.lower() if isinstance(path, str | os.PathLike) else None
     if suffix not in ENCODERS:
         raise GanlibError(f"{path}: expected a name that ends in .webp, .gif or .mp4.")
     return ENCODERS[suffix]

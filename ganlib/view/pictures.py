@@ -74,6 +74,10 @@ def table(images, rows=(), columns=(), row_title="", column_title="", scale=1):
     """
     if getattr(images, "ndim", 0) == 5:
         images = images.reshape(-1, *images.shape[2:])
+    for name, labels in {"rows": rows, "columns": columns}.items():
+        if isinstance(labels, str) or not hasattr(labels, "__len__"):
+            raise GanlibError(f"{name}={labels!r}: expected a list with a label for each of the {name}, as "
+                              f"{name}=[1, 2, 3].")
     cells = [Image.fromarray(one) for one in enlarged(images, scale)]
     across = len(columns) or max(1, len(cells) // max(1, len(rows)))
     down = len(rows) or len(cells) // across

@@ -1,20 +1,20 @@
 """The report of a training: the curves, what they mean in words, the pictures on the way, and the numbers."""
 import base64
 import html
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import GanlibError
 from ..evaluation.diagnosis import Diagnosis, diagnosis
-from ..files import write_atomic
+from ..files import check_replaceable, told_apart, write_atomic
 from ..images import encoded
 from ..presets import PROFILES, REPORT_EPOCH
 from ..training.logs import logs_of, values_of
-from ..training.runs import folder_of, read_log, sample_files
+from ..training.runs import read_log, sample_files
 from .curves import curves, indicators
-from .movies import gif
+from .movies import damaged_samples, known_folder, left_out, progress
 
 REPORT_EPOCHS = PROFILES["paper"]["images"] // REPORT_EPOCH
 CARD = "background:#fff; max-width:100%; height:auto; padding:4px; border-radius:4px; box-sizing:border-box"
@@ -23,13 +23,13 @@ CELL = "text-align:left; padding:2px 14px 2px 0; vertical-align:top"
 
 @dataclass(frozen=True)
 class _OneRun:
-    """What is told of one run. animation: the file, or None where there are no samples yet."""
+    """What is told of one run. animation: a WebP's bytes, b"" where there are no samples yet."""
 
     name: str
     numbers: dict[str, str]
     words: Diagnosis | None  # None where nothing is logged yet
-    animation: Path | None
-    missing: str  # what there is not yet, in a sentence, or ""
+    animation: bytes
+    notes: list[str]  # what there is not yet, or what could not be done, in sentences
 
 
 class TrainingReport:
@@ -47,7 +47,8 @@ class TrainingReport:
             width = max(len(name) for name in run.numbers)
             lines = [f"  {name:<{width}}  {value}" for name, value in run.numbers.items()]
             parts.append("\n".join([run.name, *lines]))
-            parts += [str(one) for one in (run.words, run.missing) if one]
+            parts += [str(run.words)] if run.words else []
+            parts += run.notes
         parts += [f"Written: {path}" for path in self.files]
         return "\n".join(parts)
 
@@ -55,9 +56,9 @@ class TrainingReport:
         parts = [self._table_of_numbers()]
         for run in self.runs:
             parts += [run.words._repr_html_()] if run.words else []
-            parts += [f"<p>{html.escape(run.missing)}</p>"] if run.missing else []
+            parts += [f"<p>{html.escape(note)}</p>" for note in run.notes]
         parts += [_figure(name, png) for name, png in self.figures.items()]
-        parts += [_figure_of_file(run) for run in self.runs if run.animation]
+        parts += [_figure_of_progress(run) for run in self.runs if run.animation]
         return f'<div style="max-width:800px">{"".join(parts)}</div>'
 
     def _table_of_numbers(self):
@@ -78,12 +79,11 @@ def _figure(name, png):
     return f'<p><img alt="{name}" style="{CARD}" src="data:image/png;base64,{data}"></p>'
 
 
-def _figure_of_file(run):
-    data = base64.b64encode(run.animation.read_bytes()).decode()
-    kind = run.animation.suffix.removeprefix(".")
+def _figure_of_progress(run):
+    data = base64.b64encode(run.animation).decode()
     name = html.escape(run.name)
     return (f'<p>{name}, from the first picture to the last:<br>'
-            f'<img alt="{name} while it learnt" style="{CARD}" src="data:image/{kind};base64,{data}"></p>')
+            f'<img alt="{name} while it learnt" style="{CARD}" src="data:image/webp;base64,{data}"></p>')
 
 
 def report(*runs):
@@ -91,53 +91,87 @@ def report(*runs):
 
     runs: run folders, or what `train` returned. It has the curves and the indicators (of several runs laid
     over one another), and of each run the numbers, the diagnosis in words, and the pictures on the way. It
-    writes losses.png and progress.webp into each run's folder. A run that has only begun gives what there is.
+    writes losses.png and progress.webp into each run's folder, and says so where it cannot, as in a folder
+    that is read-only. A run that has only begun gives what there is. Damaged pictures are left out.
     Raises GanlibError for what is no run's folder.
     """
-    folders = [_checked(run) for run in runs]
-    if not folders:
-        raise GanlibError("report() of which run? Name its folder, or give what train returned, as in "
-                          "report(run).")
-    files = []
+    folders = _folders_of(runs)
     logged = [folder for folder in folders if read_log(folder)[0]]
     figures = {}
     if logged:
         figures["curves"] = encoded(curves(*logged).savefig)
         figures["indicators"] = encoded(indicators(*logged).savefig)
-    for folder in logged:
-        own = figures["curves"] if len(folders) == 1 else encoded(curves(folder).savefig)
-        write_atomic(folder / "losses.png", own)
-        files.append(folder / "losses.png")
-    names = [folder.name for folder in folders]
-    if len(set(names)) < len(names):
-        names = [f"{folder.parent.name}/{folder.name}" for folder in folders]
-    told = [_told(folder, name) for folder, name in zip(folders, names, strict=True)]
-    return TrainingReport(told, figures, files + [run.animation for run in told if run.animation])
+    files = []
+    told = []
+    for folder, name in zip(folders, told_apart(folders), strict=True):
+        made = {}
+        if folder in logged:
+            made["losses.png"] = figures["curves"] if len(folders) == 1 else encoded(curves(folder).savefig)
+        moving, notes = _progress(folder, folder in logged)
+        if moving:
+            made["progress.webp"] = moving
+        written, reason = _written(folder, made)
+        if reason:
+            missing = " and ".join(name for name in made if name not in written)
+            notes.append(f"Not written into {folder}: {missing} ({reason}). All of it is shown here.")
+        files += written.values()
+        told.append(_told(folder, name, moving, notes))
+    return TrainingReport(told, figures, files)
 
 
-def _checked(run):
-    """The folder of a run. Raises GanlibError where it is none."""
-    try:
-        folder = folder_of(run)
-    except TypeError:
-        raise GanlibError(f"{run!r} is no run: expected its folder, or what train returned.") from None
-    read_log(folder)  # raises where there is none
-    return folder
+def _folders_of(runs):
+    """The folders of runs, each once. Raises GanlibError where one is none."""
+    if not runs:
+        raise GanlibError("report() of which run? Name its folder, or give what train returned, as in "
+                          "report(run).")
+    folders: dict[Path, Path] = {}
+    for run in runs:
+        folder = known_folder(run)
+        read_log(folder)  # raises where there is none
+        folders.setdefault(folder.resolve(), folder)
+    return list(folders.values())
 
 
-def _told(folder, name):
-    """What there is to tell of a run, and its progress as a file."""
+def _progress(folder, is_logged):
+    """(the bytes of the animation, or b"" where there is none; notes: sentences about it)"""
+    notes = []
+    if not is_logged:
+        notes.append("Nothing is logged yet: train a while, then make the report again.")
+    if not sample_files(folder):
+        if is_logged:
+            notes.append("There are no samples yet, so there are no pictures of the progress.")
+        return b"", notes
+    damaged = damaged_samples(folder)
+    if damaged:
+        notes.append(left_out(damaged))
+    if not set(sample_files(folder)) - set(damaged):
+        return b"", notes
+    return progress(folder, "progress.webp", damaged=damaged), notes
+
+
+def _written(folder, made):
+    """({name: path} of the files that could be written, why the others could not be or "").
+
+    made: {name: bytes}.
+    """
+    written = {}
+    reason = ""
+    for name, data in made.items():
+        try:
+            check_replaceable(folder / name)
+            write_atomic(folder / name, data)
+            written[name] = folder / name
+        except GanlibError as error:
+            cause = error.__cause__
+            reason = getattr(cause, "strerror", None) or str(error).rstrip(".")
+    return written, reason
+
+
+def _told(folder, name, moving, notes):
+    """What there is to tell of a run, under the name that tells it apart."""
     records, events = read_log(folder)
-    moving = None
-    missing = ""
-    if not records:
-        missing = "Nothing is logged yet: train a while, then make the report again."
-    if sample_files(folder):
-        moving = gif(folder, folder / "progress.webp")
-    elif not missing:
-        missing = "There are no samples yet, so there are no pictures of the progress."
-    numbers = _numbers(folder, records, events)
-    return _OneRun(name, numbers, diagnosis(folder) if records else None, moving, missing)
+    words = replace(diagnosis(folder), name=name) if records else None
+    return _OneRun(name, _numbers(folder, records, events), words, moving, notes)
 
 
 def _numbers(folder, records, events):

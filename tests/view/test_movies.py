@@ -173,8 +173,26 @@ def test_gif_errors_leave_what_was_there(tmp_path):
         gif(run, out, max_bytes=1_000)
     with pytest.raises(GanlibError, match="ends in .webp, .gif or .mp4"):
         gif(run, tmp_path / "x.webm")
+    with pytest.raises(GanlibError, match="^None: expected a name that ends in .webp"):
+        gif(run, None)
+    with pytest.raises(GanlibError, match="None is no run"):
+        gif(None, out)
     assert out.read_bytes() == b"GIF89a before"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "x.gif"]
+
+
+def test_gif_leaves_damaged_pictures_out(tmp_path):
+    run = write_samples(tmp_path / "run", 3)
+    files = sorted((run / "samples").glob("0*.png"))
+    files[1].write_bytes(files[1].read_bytes()[:-200])
+    with pytest.warns(UserWarning, match=f"cannot be read: {files[1].name} in "):
+        gif(run, tmp_path / "x.gif")
+    assert len(frames(tmp_path / "x.gif")) == 3  # real images and two of three
+    for file in files:
+        file.write_bytes(b"")
+    with pytest.warns(UserWarning), pytest.raises(GanlibError, match="None of the pictures in"):
+        gif(run, tmp_path / "y.gif")
+    assert not (tmp_path / "y.gif").exists()
 
 
 def test_mp4(tmp_path, monkeypatch):

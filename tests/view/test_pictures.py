@@ -116,6 +116,16 @@ def test_a_table_has_one_picture_for_each_place(rows, columns):
         table(flat(SHADES), rows, columns)
 
 
+@pytest.mark.parametrize("labels, words", [
+    (dict(rows=5), r"rows=5: expected a list with a label for each of the rows"),
+    (dict(columns="ab"), r"columns='ab': expected a list"),
+    (dict(rows=None, columns=["a"]), r"rows=None: expected a list"),
+])
+def test_labels_of_a_table_are_lists(labels, words):
+    with pytest.raises(GanlibError, match=words):
+        table(flat(SHADES), **labels)
+
+
 def test_the_letters_have_what_labels_need():
     for sign in "–ψσ×−":
         assert bytes(font(14).getmask(sign)) != bytes(font(14).getmask("\ufffe"))  # no empty box

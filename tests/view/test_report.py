@@ -1,6 +1,8 @@
 """The report of a training, as text and as a page."""
 import base64
+import errno
 import io
+import os
 import re
 from types import SimpleNamespace
 
@@ -116,6 +118,56 @@ def test_a_run_that_has_barely_begun(tmp_path):
     assert [*pictures(report(begun, one)._repr_html_())] == ["curves", "indicators"]
     empty = write_log(tmp_path / "empty", [])
     assert "Nothing is logged yet" in str(report(empty))
+
+
+def test_names_tell_runs_apart(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "sub/a", "sub/sub/a"):
+        write_log(tmp_path / name, TRAINED)
+    made = report("a", "sub/a", "sub/sub/a")
+    names = [run.name for run in made.runs]
+    assert names == [f"{tmp_path.parent.name}/{tmp_path.name}/a", f"{tmp_path.name}/sub/a", "sub/sub/a"]
+    for name in names:
+        assert f"\n{name}: healthy" in str(made) and f"<b>{name}: healthy" in made._repr_html_()
+    once = report("a", "./a", tmp_path / "sub" / ".." / "a")  # one run, however it is named
+    assert [run.name for run in once.runs] == ["a"] and str(once).count("healthy") == 1
+
+
+def test_damaged_pictures_are_left_out(tmp_path):
+    run = write_samples(write_log(tmp_path / "run", TRAINED), 4)
+    files = sorted((run / "samples").glob("0*.png"))
+    files[1].write_bytes(files[1].read_bytes()[:-200])
+    files[2].write_bytes(b"no picture")
+    made = report(run)
+    words = f"cannot be read: {files[1].name}, {files[2].name} in {run / 'samples'}."
+    assert words in str(made) and words in made._repr_html_()
+    assert pictures(made._repr_html_())["run while it learnt"].n_frames == 3  # real images and two of four
+    for file in (run / "samples").iterdir():
+        file.write_bytes(b"")
+    made = report(run)
+    assert "cannot be read" in str(made) and [*pictures(made._repr_html_())] == ["curves", "indicators"]
+
+
+def test_a_folder_that_is_read_only_is_shown_and_told_of(tmp_path, monkeypatch):
+    run = write_samples(write_log(tmp_path / "run", TRAINED), 2)
+
+    def refused(*_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "fsync", refused)
+    made = report(run)
+    words = f"Not written into {run}: losses.png and progress.webp (Read-only file system)."
+    assert made.files == [] and words in str(made) and words in made._repr_html_()
+    assert [*pictures(made._repr_html_())] == ["curves", "indicators", "run while it learnt"]
+    assert not list(run.glob("*.webp"))
+
+
+def test_a_file_of_somebody_else_stays(tmp_path):
+    run = write_samples(write_log(tmp_path / "run", TRAINED), 2)
+    (run / "progress.webp").write_text("a letter")
+    made = report(run)
+    assert made.files == [run / "losses.png"] and "Not written" in str(made)
+    assert (run / "progress.webp").read_text() == "a letter"
 
 
 def test_a_name_cannot_break_the_page(tmp_path):
