@@ -1,4 +1,6 @@
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,6 +8,9 @@ from helpers import make_pack
 from PIL import Image
 
 from ganlib.__main__ import main
+from ganlib.training.runs import sample_files, snapshot_files
+
+ROOT = Path(__file__).resolve().parent.parent
 
 SMALL = [
     "width=4",
@@ -42,6 +47,15 @@ def test_train_and_resume(run, capsys):
     assert ": 128 images, " in capsys.readouterr().out
     assert main(arguments + ["--images", "160", "--set", *SMALL, "lr_g=1"]) == 2
     assert "lr_g: 0.0005 there, 1.0 now" in capsys.readouterr().err
+
+
+def test_a_short_try_saves_as_few_as_it_is_told(run, tmp_path):
+    words = re.search(r"`--images 2000 (--set [^`]*)`", (ROOT / "docs" / "running.md").read_text())[1].split()
+    arguments = ["train", "dcgan", str(run.parent / "pack"), str(tmp_path / "try"), "--images", "480"]
+    small = [item for item in SMALL if not item.startswith("frames")]
+    assert main([*arguments, *words, *small]) == 0
+    assert len(sample_files(tmp_path / "try")) == 9  # 8, and that of the untrained generator
+    assert len(snapshot_files(tmp_path / "try")) == 2
 
 
 def test_sample(run, tmp_path, capsys):
