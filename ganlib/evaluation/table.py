@@ -40,9 +40,9 @@ class TableRow:
         if key not in self.numbers:
             return ""
         scale = 1000 if key.startswith("kid") else 1
-        value = self.numbers[key] * scale
+        value = round(self.numbers[key] * scale, 6)  # what rounding errors leave is 0
         text = f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
-        return f"{text} ± {self.spread[key] * scale:.2g}" if self.spread.get(key) else text
+        return f"{text} ± {self.spread[key] * scale:.2g}" if self.spread.get(key, 0) * scale > 1e-6 else text
 
 
 @dataclass
