@@ -94,7 +94,7 @@ def start(name="dcgan", *, faces="as before", keep="", size=None, **changes):
         on Google Drive (see `faces_on_drive`), where packs and runs are then kept as well; or "as before":
         what the last `start` chose in this data folder, else drawn ones. GANLIB_FACES comes before it.
     keep: the folder where packs and runs outlive the session, "drive" for the folder ganlib of Google Drive,
-        "" as before (or GANLIB_KEEP), "no" for none.
+        "drive/sub/path" for another one there, "" as before (or GANLIB_KEEP), "no" for none.
     size: pixels, where not the preset's; changes: keys of the config, as `preset` takes them.
 
     Prints the profile, the images, and where packs and runs are kept. Nothing is fetched or packed before it

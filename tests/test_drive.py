@@ -4,7 +4,7 @@ import os
 import pytest
 from colab_stand_in import make_colab, settle
 
-from ganlib.drive import faces_on_drive, mount_drive
+from ganlib.drive import faces_on_drive, is_on_drive, kept_on_drive, mount_drive, mount_for
 from ganlib.errors import GanlibError
 
 
@@ -101,3 +101,24 @@ def test_a_path_below_my_drive(mine):
             'Did you mean faces="drive/art/my faces"?')
     refused(lambda: faces_on_drive("drive/atr/x"), "no atr/x")
     refused(lambda: faces_on_drive("drive/atr"), 'faces="drive/art"?')
+
+
+def test_a_folder_to_keep_in(colab, tmp_path):
+    mine = tmp_path / "drive" / "MyDrive"
+    assert kept_on_drive("drive") == kept_on_drive("drive/") == mine / "ganlib"
+    assert kept_on_drive("drive/art/gan") == mine / "art" / "gan"
+    assert not list(mine.iterdir()) and os.environ["GANLIB_KEEP"] == ""  # nothing is made or set
+
+
+def test_words_that_mean_the_drive():
+    for word in "drive", "drive/", "drive/sub":
+        assert is_on_drive(word)
+    for word in "./drive", "drives", "Drive", None:
+        assert not is_on_drive(word)
+
+
+def test_a_path_on_the_drive_mounts_it(colab, tmp_path):
+    mount_for(tmp_path / "elsewhere")
+    assert not colab.calls
+    mount_for(tmp_path / "drive" / "MyDrive" / "x")
+    assert colab.calls == [str(tmp_path / "drive")]

@@ -273,7 +273,7 @@ def test_what_was_taken_back_stays_so_when_a_folder_grows(mine):
     assert len(pack_now()) == 21
 
 
-def test_an_archive_that_was_replaced_gives_another_pack(quick, monkeypatch, tmp_path):
+def test_an_archive_that_was_replaced_gives_another_pack(quick, monkeypatch, tmp_path, capsys):
     archive = tmp_path / "faces.zip"
     monkeypatch.setenv("GANLIB_FACES", str(archive))
 
@@ -284,8 +284,15 @@ def test_an_archive_that_was_replaced_gives_another_pack(quick, monkeypatch, tmp
 
     zipped(range(3))
     first = pack_now()
+    assert capsys.readouterr().out == ""
     zipped(range(10, 15))
-    assert (len(first), len(pack_now())) == (3, 5)
+    second = pack_now()
+    assert (len(first), len(second)) == (3, 5)
+    told = f"The pack {first.path.name} is made again, as {second.path.name}: {archive} has changed since.\n"
+    assert capsys.readouterr().out == told
+    assert pack_now().hash == second.hash and capsys.readouterr().out == ""
+    archive.unlink()
+    assert pack_now().hash == second.hash  # and not the first one
 
 
 def test_drawn_faces_and_ones_own_under_one_name(quick, monkeypatch, tmp_path):
@@ -596,9 +603,76 @@ def test_start_makes_nothing_by_itself(demo, tmp_path, monkeypatch):
 
 def test_a_pack_of_another_size_is_told(demo, tmp_path):
     p = make_pack(tmp_path / "mine", 8)
-    assert start("dcgan", faces=p.path, size=32).pack.hash == p.hash
-    with pytest.raises(GanlibError, match="pictures of 32 pixels, not of 64: call start with size=32"):
-        start("dcgan").pack  # noqa: B018
+    here = start("dcgan", faces=p.path, size=32)
+    assert here.pack.hash == p.hash
+    words = "pictures of 32 pixels, not of 64: call start with size=32"
+    with pytest.raises(GanlibError, match=words):
+        start("dcgan")
+    with pytest.raises(GanlibError, match=words):
+        here.pack_at(64)
+
+
+def test_where_packs_and_runs_are_kept_is_told(demo, tmp_path, monkeypatch, capsys):
+    start("dcgan", keep=tmp_path / "kept")
+    assert capsys.readouterr().out.endswith(f"\nPacks and runs are kept in {tmp_path / 'kept'}.\n")
+    monkeypatch.setenv("GANLIB_KEEP", "")
+    start("dcgan")
+    assert capsys.readouterr().out.endswith(f"{tmp_path / 'kept'} (as before; keep=\"no\" ends that).\n")
+    start("dcgan", keep="no")
+    assert "kept" not in capsys.readouterr().out
+
+
+def test_a_folder_of_the_drive_is_kept_in_by_the_next_session(demo, tmp_path, monkeypatch, capsys):
+    """Which mounts the Drive again, and makes no folder in its place."""
+    colab = make_colab(monkeypatch, tmp_path)
+    start("dcgan", keep="drive/art")
+    shutil.move(tmp_path / "drive", tmp_path / "unmounted")
+    monkeypatch.setenv("GANLIB_KEEP", "")
+    start("dcgan")
+    assert colab.calls == [str(tmp_path / "drive")] * 2
+    assert kept_dir() == tmp_path / "drive" / "MyDrive" / "art"
+
+
+@pytest.mark.parametrize("faces", ["notes.txt", "empty", "gone.zip", "synthetc"])
+def test_a_refusal_leaves_all_as_it_was(demo, tmp_path, monkeypatch, faces, capsys):
+    monkeypatch.chdir(draw(tmp_path / "work" / "mine", range(2)).parent)
+    (tmp_path / "work" / "notes.txt").write_text("x")
+    (tmp_path / "work" / "empty").mkdir()
+    good = start("dcgan", faces="mine").source
+    capsys.readouterr()
+    with pytest.raises(GanlibError, match=f"faces='{faces}'"):
+        start("dcgan", faces=faces, keep=tmp_path / "kept")
+    assert not (tmp_path / "kept").exists() and kept_dir() is None
+    assert capsys.readouterr().out == "" and start("dcgan").source.source == good.source
+
+
+def test_size_by_its_two_names(demo):
+    assert start("dcgan", resolution=32).preset("lsgan").resolution == 32
+    assert start("dcgan", size=32, resolution=32).size == 32
+    with pytest.raises(GanlibError, match="size=32 and resolution=64 are two words for one thing"):
+        start("dcgan", size=32, resolution=64)
+
+
+def test_pictures_of_which_none_is_left(demo, tmp_path):
+    """The reasons are told, and how many files each has cost."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for number in range(3):
+        Image.new("RGB", (40, 40), (number, 0, 0)).save(folder / f"{number}.png")
+    Image.new("RGB", (9, 9)).save(folder / "small.png")
+    with pytest.raises(GanlibError) as error:
+        start("dcgan", faces=folder, size=32).pack  # noqa: B018
+    words = "Dropped of 4 files: 3 uniform (nearly one colour), 1 too-small (a side shorter"
+    assert words in str(error.value)
+
+
+def test_a_data_folder_that_cannot_be_written(demo, tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "faces.zip", "w") as out:
+        out.write(draw(tmp_path / "raw", [0]) / "000.png", "a.png")
+    (tmp_path / "file").write_text("x")
+    monkeypatch.setenv("GANLIB_DATA", str(tmp_path / "file"))
+    with pytest.raises(GanlibError, match="mend that, or let GANLIB_DATA name another folder"):
+        fetch(tmp_path / "faces.zip", progress=False)
 
 
 @pytest.mark.parametrize("call, words", [
@@ -611,6 +685,12 @@ def test_a_pack_of_another_size_is_told(demo, tmp_path):
     (dict(size="big"), "resolution='big'"),
     (dict(use_kaggle=True), "use_kaggle"),
     (dict(wdith=8), "Did you mean 'width'?"),
+    (dict(face="synthetic"), "Did you mean 'faces'?"),
+    (dict(Faces="synthetic"), "Did you mean 'faces'?"),
+    (dict(kept="no"), "Did you mean 'keep'?"),
+    (dict(sizes=64), "Did you mean 'size'?"),
+    (dict(resoluton=64), "Did you mean 'resolution'?"),
+    (dict(keep="Drive"), "did you mean 'drive'?"),
     (dict(faces="synthetc"), "did you mean 'synthetic'?"),
     (dict(keep="drive"), "not Colab"),
 ])

@@ -13,7 +13,7 @@ from PIL import Image
 from raw_files import png, refused, tree
 
 from ganlib.__main__ import main
-from ganlib.data.attached import attached_folder, attached_folders
+from ganlib.data.attached import attached_folder, attached_folders, is_attached_as
 from ganlib.data.packs import load_pack
 from ganlib.data.sources import fetch
 from ganlib.errors import GanlibError
@@ -204,6 +204,18 @@ def test_what_was_downloaded_before_it_was_attached_stays(public, inputs):
     downloaded = fetch(DATASET, progress=False)
     fill(inputs / "anime-faces")
     assert fetch(DATASET, progress=False) == downloaded
+
+
+def test_capitals_do_not_matter_for_an_attached_set(inputs):
+    """A set's address may be written with them; Kaggle attaches it in small letters."""
+    folder = inputs / "datasets" / "own" / "faces-a"
+    folder.mkdir(parents=True)
+    (folder / "a.png").write_bytes(png())
+    assert attached_folder("Own/Faces-A") == folder
+    assert fetch("kaggle:Own/Faces-A") == folder
+    assert is_attached_as("OWN/faces-a", folder) and not is_attached_as("own/faces-b", folder)
+    (inputs / "Faces-B").mkdir()
+    assert attached_folder("own/faces-b") == inputs / "Faces-B"
 
 
 def test_attached_folders_are_those_with_pictures(inputs):

@@ -16,7 +16,7 @@ from raw_files import FACES, make_zip, png, refused, tree
 
 from ganlib.data import synthetic
 from ganlib.data.kaggle_client import download
-from ganlib.data.sources import fetch
+from ganlib.data.sources import check_source, fetch, kaggle_set
 from ganlib.errors import GanlibError
 from ganlib.files import data_dir
 
@@ -363,6 +363,39 @@ def test_kaggle_disk_full(kaggle, monkeypatch):
     from kaggle.api.kaggle_api_extended import KaggleApi
     monkeypatch.setattr(KaggleApi, "dataset_download_files", full)
     refused(DATASET, "o space left")
+
+
+def test_the_address_of_a_kaggle_set_is_its_name(monkeypatch):
+    asked = []
+
+    def download_nothing(dataset, progress, folder):
+        asked.append(dataset)
+        (folder / "0.png").touch()
+
+    monkeypatch.setattr("ganlib.data.sources._from_kaggle", download_nothing)
+    for name in ("a/b", "https://www.kaggle.com/datasets/a/b", "datasets/a/b/", " a/b"):
+        assert fetch(f"kaggle:{name}", progress=False).name == "b"
+    assert asked == ["a/b"]  # the same set, again
+    assert kaggle_set("kaggle:a/b/versions/3") == kaggle_set("KAGGLE:a/b/3") == "a/b/3"
+
+
+def test_a_quick_look_fetches_nothing(tmp_path, data):
+    check_source("synthetic")
+    check_source("kaggle:a/b")
+    check_source(make_zip(tmp_path / "a.zip"))
+    with pytest.raises(GanlibError, match="cut short"):
+        (tmp_path / "a.zip").write_bytes((tmp_path / "a.zip").read_bytes()[:-5])
+        check_source(tmp_path / "a.zip")
+    assert not data.exists()
+
+
+def test_an_encrypted_archive_is_found_out_by_a_quick_look(tmp_path):
+    body = bytearray(make_zip(tmp_path / "a.zip", {"a.png": png()}).read_bytes())
+    body[6] |= 1
+    body[body.index(b"PK\1\2") + 8] |= 1
+    (tmp_path / "a.zip").write_bytes(body)
+    with pytest.raises(GanlibError, match="encrypted"):
+        check_source(tmp_path / "a.zip")
 
 
 @pytest.mark.parametrize("source", ["kaggle:", "kaggle:faces", "kaggle:a/b/c", "kaggle:../b", "kaggle:a b/"])
