@@ -5,7 +5,9 @@ import json
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -129,6 +131,22 @@ def test_recipes_in_prose_work(path):
     calls = re.findall(r"`((?:here|ganlib)\.preset\([^`]*\))`", prose_of(path))
     for call in calls:
         eval(call, {"here": Here(), "ganlib": ganlib})  # noqa: S307
+
+
+@pytest.mark.parametrize("profile", ["smoke", "cpu", "colab", "paper"])
+@pytest.mark.parametrize("path", NOTEBOOKS[1:5], ids=lambda path: path.stem)
+def test_more_time_is_more_in_every_profile(path, profile, monkeypatch):
+    """Whichever ends a training, minutes or images: the code in `What to try next` goes on beyond it."""
+    code, = re.findall(r"\*\*More time\*\*.*?```python\n(.*?)```", prose_of(path), re.S)
+    preset = path.stem.split("_")[1]
+    here = SimpleNamespace(config=ganlib.preset(preset, profile), pack="pack", run="run")
+    asked = []
+    monkeypatch.setattr(ganlib, "train", lambda *arguments: asked.append(arguments))
+    monkeypatch.setattr(ganlib, "report", lambda run: None)
+    exec(textwrap.dedent(code), {"here": here, "ganlib": ganlib})  # noqa: S102
+    (config, *where), = asked
+    assert where == ["pack", "run"] and config.recipe() == here.config.recipe()
+    assert (config.minutes, config.images) == (2 * here.config.minutes, 2 * here.config.images) != (0, 0)
 
 
 # -- what they keep in git
