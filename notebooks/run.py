@@ -46,15 +46,13 @@ def asked_for(arguments):
     profile, *names = arguments or [""]
     if profile not in PROFILES:
         found = f"There is no profile {profile!r}." if profile else "Which profile?"
-        raise GanlibError(f"{found}{did_you_mean(profile, PROFILES)} Usage: {USAGE}, where PROFILE is one of "
-                          f"{', '.join(PROFILES)}.")
+        raise GanlibError(f"{found}{did_you_mean(profile, PROFILES)} Usage: {USAGE}.")
     if names == ["all"]:
         return profile, NOTEBOOKS
     names = [Path(name).name.removesuffix(".ipynb") for name in names]
     for name in names:
         if name not in NOTEBOOKS:
-            raise GanlibError(f"There is no notebook {name!r}.{did_you_mean(name, NOTEBOOKS)} "
-                              f"There are: {', '.join(NOTEBOOKS)}; or say all.")
+            raise GanlibError(f"There is no notebook {name!r}.{did_you_mean(name, NOTEBOOKS)} Or say all.")
     return profile, names
 
 
