@@ -32,8 +32,10 @@ lab: setup  ## JupyterLab on the notebooks
 outputs: setup  ## the outputs that the notebooks keep in git, made again
 	$(BIN)/python .ci/outputs.py
 
+# As it was typed, for neither make nor the shell to read anything into it
+unexport URL
 address:  ## this repository's address, written everywhere: make address URL=https://github.com/name/repository
-	@$(PYTHON) .ci/address.py '$(URL)'
+	@$(PYTHON) .ci/address.py '$(subst ','\'',$(value URL))'
 
 tables: setup  ## the tables of the README, of docs/ and of the gallery, written anew
 	$(BIN)/python docs/tables.py

@@ -101,7 +101,7 @@ def repository(url):
     found = re.fullmatch(rf"https://github\.com/({owner}/[A-Za-z0-9_.-]{{1,100}})", address, re.ASCII)
     if not address:
         raise AddressError(f"Which address? Expected make address URL={EXPECTED}.")
-    if not found or found[1].split("/")[1] in (".", ".."):
+    if not found or found[1].split("/")[1] in (".", "..") or found[1].endswith(".git"):
         raise AddressError(f'"{url}" is not the address of a repository on GitHub: expected {EXPECTED}.')
     return found[1]
 

@@ -133,6 +133,7 @@ def test_what_counts_as_the_address(before, after):
 @pytest.mark.parametrize("url", ["foo", "http://github.com/name/repository", "https://gitlab.com/name/repository",
                                  "https://github.com/name", "https://github.com/name/repository/tree/main",
                                  "https://github.com/-name/repository", "https://github.com/name/..",
+                                 "https://github.com/name/repository.git.git",
                                  "https://github.com/na me/repository", "git@github.com:name/repository"])
 def test_an_address_that_is_none(copy, url):
     before = contents(copy)
@@ -170,6 +171,19 @@ def test_make_address(copy):
     done = subprocess.run([*make, f"URL={url}"], cwd=copy, capture_output=True, text=True)
     assert done.returncode == 0 and "README.md\n" in done.stdout and "pyproject.toml\n" in done.stdout
     assert f'Repository = "https://github.com/{ELSEWHERE[0]}"\n' in (copy / "pyproject.toml").read_text()
+
+
+@pytest.mark.parametrize("end", ["'", '"', "'; touch made; '", "$(touch made)", "`touch made`",
+                                 "$(shell touch made)", "$$(touch made)"])
+def test_make_address_reads_nothing_into_what_was_typed(copy, end):
+    """The script gets it as it is, and refuses it: neither make nor the shell runs what stands in it."""
+    before = contents(copy)
+    url = f"https://github.com/{ELSEWHERE[0]}{end}"
+    make = ["make", "address", f"PYTHON={sys.executable}", f"URL={url}"]
+    done = subprocess.run(make, cwd=copy, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0].startswith(f'"{url}" is not the address of a repository on GitHub')
+    assert contents(copy) == before
 
 
 def test_without_an_address_the_heads_are_written_again(copy):
