@@ -1,4 +1,5 @@
 """Which images `start` takes, where it keeps what it makes, and its memory of both."""
+import contextlib
 import difflib
 import hashlib
 import json
@@ -125,13 +126,18 @@ def newest_pack(path, size=None, places=None):
     """
     found = []
     for folder in _places() if places is None else places:
-        for file in folder.glob("packs/*/pack.json"):
-            info = packs.read_info(file.parent)
-            is_of_path = (info.get("settings") or {}).get("source") == path
-            is_named = re.fullmatch(r".+-\d+", file.parent.name) is not None
-            if is_of_path and is_named and size in (None, info.get("size")):
-                found.append((file.stat().st_mtime_ns, file.parent))
+        with contextlib.suppress(OSError):  # a folder that cannot be read
+            for file in folder.glob("packs/*/pack.json"):
+                if _is_pack_of(file.parent, path, size):
+                    found.append((file.stat().st_mtime_ns, file.parent))
     return max(found)[1] if found else None
+
+
+def _is_pack_of(folder, path, size):
+    info = packs.read_info(folder)
+    if not re.fullmatch(r".+-\d+", folder.name) or size not in (None, info.get("size")):
+        return False
+    return (info.get("settings") or {}).get("source") == path
 
 
 def _other_sizes(path, look):

@@ -247,13 +247,22 @@ def test_a_folder_that_cannot_be_read(tmp_path, monkeypatch):
     folder.mkdir()
     (folder / "a.png").touch()
 
-    def forbidden(path):
+    def forbidden(path="."):
         raise PermissionError(13, "Permission denied", str(path))
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "access", lambda path, mode: str(path) != "locked")
-        patch.setattr(os, "scandir", forbidden)
-        refused("locked", "There is no folder locked that can be read")
+        for name in ("scandir", "listdir"):
+            patch.setattr(os, name, forbidden)
+        refused("locked", "faces='locked' cannot be read (Permission denied): mend that, or name another.")
+        refused("locked/x/y", "not found in", "(there is no locked/x)")
+
+
+def test_an_archive_that_cannot_be_read(archive, monkeypatch):
+    def forbidden(path, mode="r"):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("ganlib.data.archives.open", forbidden, raising=False)
+    refused("faces.zip", "faces='faces.zip' cannot be read (Permission denied)")
 
 
 def test_a_user_that_is_not_there():
@@ -267,7 +276,7 @@ def test_the_very_same_thing_is_not_offered(archive, tmp_path):
     os.mkfifo(here / "pipe")
     texts += [refused("pipe", "faces='pipe' is neither a file nor a folder.")]
     texts += [refused("/dev/null", "faces='/dev/null' is neither a file nor a folder.")]
-    texts += [refused("faces.zip/a", "not found: faces.zip is a file, and nothing lies in it.")]
+    texts += [refused("faces.zip/a", "not found: faces.zip is a file, not a folder.")]
     (here / "mine").mkdir()
     texts += [refused("mine/sub", "faces='mine/sub' not found")]
     assert not [text for text in texts if "did you mean" in text]

@@ -1,4 +1,5 @@
 """fetch(): raw pictures from Kaggle, an archive, a folder or the synthetic faces, as one folder of files."""
+import contextlib
 import difflib
 import hashlib
 import json
@@ -143,13 +144,14 @@ def check_source(source, n=4000, size=64):
     name, identity = identify(source, n, size)
     if source == "synthetic" or identity["source"].startswith("kaggle:"):
         return
-    if name is None:
-        path = source if os.path.isdir(os.path.expanduser(source)) else identity["source"]
-        _glance_at_folder(Path(os.path.expanduser(path)))
-        return
     path = Path(os.path.expanduser(source))
+    if str(source).lower().startswith("kaggle:"):
+        path = Path(identity["source"])  # where it is attached
     try:
-        glance_at(path)
+        if name is None:
+            _glance_at_folder(path)
+        else:
+            glance_at(path)
     except OSError as error:
         raise GanlibError(f"{readable(str(path))} cannot be read ({error.strerror or error}): mend that, or "
                           "name another.") from error
@@ -172,7 +174,7 @@ def _glance_at_folder(folder):
         if seen > GLANCED_AT:
             raise GanlibError(f"{named} has no picture among its first {GLANCED_AT:,} files: name the folder "
                               "in it with the pictures.")
-    if not seen and os.access(folder, os.R_OK | os.X_OK) and not os.listdir(folder):
+    if not seen and not os.listdir(folder):
         raise GanlibError(f"{named} is empty: put pictures into this folder.")
     image_files(folder)  # its few files are asked how they begin
 
@@ -185,7 +187,7 @@ def _why_none(path):
         return "is neither a file nor a folder."
     folder, missing = _nearest_folder(path)
     if missing != os.path.basename(path) and os.path.isfile(os.path.join(folder, missing)):
-        return f"not found: {readable(os.path.join(folder, missing))} is a file, and nothing lies in it."
+        return f"not found: {readable(os.path.join(folder, missing))} is a file, not a folder."
     return f"not found{_where(path)}{_hint(path)}"
 
 
@@ -213,7 +215,7 @@ def _hint(path):
     guesses = [place / path for place in places if os.path.exists(place / path)]
     guesses += difflib.get_close_matches(str(path), ["synthetic"], n=1, cutoff=0.7)
     folder, missing = _nearest_folder(path)
-    if os.access(folder or ".", os.R_OK | os.X_OK):
+    with contextlib.suppress(OSError):  # a folder that cannot be read
         close = difflib.get_close_matches(missing, sorted(os.listdir(folder or ".")), n=1, cutoff=0.7)
         guesses += [os.path.join(folder, name) for name in close]
     page = KAGGLE_PAGE.search(path.as_posix())
