@@ -12,7 +12,7 @@ from .errors import GanlibError
 def data_dir():
     """Where raw pictures, packs and runs go: $GANLIB_DATA, else data/ of an editable install, else ./data."""
     if os.environ.get("GANLIB_DATA"):
-        return Path(os.environ["GANLIB_DATA"]).expanduser()
+        return Path(os.path.expanduser(os.environ["GANLIB_DATA"]))
     root = Path(__file__).resolve().parent.parent
     return root / "data" if (root / "pyproject.toml").is_file() else Path("data")
 
@@ -20,7 +20,7 @@ def data_dir():
 def kept_dir():
     """$GANLIB_KEEP: a folder that outlives the session (a mounted Drive), or None."""
     folder = os.environ.get("GANLIB_KEEP")
-    return Path(folder).expanduser() if folder else None
+    return Path(os.path.expanduser(folder)) if folder else None
 
 
 def told_apart(paths):

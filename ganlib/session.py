@@ -217,7 +217,7 @@ def _fetch(source, profile, size):
 
 def _named_pack(source):
     """The folder that a Source names, where that is a pack already, or None."""
-    path = Path(source.source).expanduser()
+    path = Path(os.path.expanduser(source.source))
     return path if (path / "pack.json").is_file() else None
 
 

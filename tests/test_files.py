@@ -11,6 +11,7 @@ from ganlib.files import (
     check_replaceable,
     copy_folder,
     data_dir,
+    kept_dir,
     mend_folder,
     replaced_folder,
     told_apart,
@@ -182,3 +183,9 @@ def test_paths_are_told_apart_by_as_few_folders_as_it_takes(tmp_path, monkeypatc
     assert told_apart(["one/a", "two/a", "b"]) == ["one/a", "two/a", f"{tmp_path.name}/b"]
     assert told_apart(["a", "./a"]) == ["a", "a"]  # one path
     assert told_apart(["a", "sub/a"]) == [f"{tmp_path.name}/a", "sub/a"]
+
+
+@pytest.mark.parametrize("name, folder", [("GANLIB_DATA", data_dir), ("GANLIB_KEEP", kept_dir)])
+def test_a_home_that_nobody_has_is_taken_as_it_is(name, folder, monkeypatch):
+    monkeypatch.setenv(name, "~nobody-of-this-name/faces")
+    assert folder() == Path("~nobody-of-this-name/faces")  # whoever writes there is told

@@ -7,6 +7,7 @@ import asyncio
 import base64
 import html
 import itertools
+import os
 from pathlib import Path
 
 import ipywidgets as widgets
@@ -120,7 +121,7 @@ class GeneratorMenu:
         text = change["new"].strip()
         if text:
             self.menu.value = None  # what it had can then be chosen again
-            self.open(Path(text).expanduser())
+            self.open(Path(os.path.expanduser(text)))
 
     def open(self, source):
         """Open a source in every panel."""
