@@ -88,7 +88,8 @@ def shipped(folder):
     return [
         "<h2>With more time</h2>",
         f"<p>This generator came with the download. Its name is <code>{SHOWN}</code>. It is built from "
-        "styles, and it learned for some hours. None of these people exist.</p>",
+        f"styles, and it saw {int(generator.info['images']):,} real anime faces. None of these people "
+        "exist.</p>",
         '<div class="side">',
         picture(pictures / "walk.webp", folder, "A walk: from one face to the next, in small "
                 "steps."),
