@@ -14,10 +14,12 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from ganlib.config import Config
+from ganlib.images import enlarged
 from ganlib.models.sampling import sample
 from ganlib.models.store import load_generator
 from ganlib.training.loop import train
 from ganlib.training.runs import read_log, sample_files
+from ganlib.training.schedule import moment
 from ganlib.training.states import state_files
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,12 +87,32 @@ def test_an_old_run_resumes_bit_for_bit(legs, name):
     assert pictures == [f.name for f in sample_files(new)] and len(pictures) > 2
     for picture in pictures:
         a, b = (np.asarray(Image.open(run / "samples" / picture)) for run in (old, new))
-        assert np.array_equal(a, b)
+        if int(Path(picture).stem) <= 96:  # the old package has drawn both
+            assert np.array_equal(a, b)
+            continue
+        # it enlarged a growing network's pictures by repeating pixels, the new one does it smoothly
+        scale = config.resolution // moment(config, int(Path(picture).stem)).resolution
+        drawn = tiles(a, config.resolution)[:, ::scale, ::scale]
+        assert np.array_equal(enlarged(drawn, scale), tiles(b, config.resolution))
 
-    timed = {"train_seconds", "images_per_second"}
-    logs = [[{k: v for k, v in record.items() if k not in timed} for record in read_log(run)[0]]
-            for run in (old, new)]
+    logs = [[told(config, record) for record in read_log(run)[0]] for run in (old, new)]
     assert logs[0] == logs[1] and logs[0][-1]["images"] == 192
+
+
+def tiles(sheet, size, padding=2):
+    """The pictures (n, size, size, 3) of a sample grid."""
+    pitch = size + padding
+    places = [(top, left) for top in range(padding, len(sheet), pitch)
+              for left in range(padding, sheet.shape[1], pitch)]
+    return np.stack([sheet[top:top + size, left:left + size] for top, left in places])
+
+
+def told(config, record):
+    """What a record tells, but for what depends on time, and on how pictures are enlarged."""
+    left_out = {"train_seconds", "images_per_second"}
+    if moment(config, record["images"]).resolution < config.resolution:
+        left_out.add("diversity")
+    return {key: value for key, value in record.items() if key not in left_out}
 
 
 @pytest.mark.parametrize("name", RECIPES)
