@@ -19,8 +19,8 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from browsers import launched
 from PIL import Image
-from playwright.sync_api import sync_playwright
 
 from ganlib.data.synthetic import face
 from ganlib.models.build import build_networks
@@ -30,8 +30,6 @@ from ganlib.play.directions import make_directions
 from ganlib.presets import preset
 
 ROOT = Path(__file__).resolve().parents[2]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-         "--disable-background-networking", "--disable-component-update"]
 SECONDS = 240  # for one step, on a machine that is busy with something else
 pytestmark = pytest.mark.timeout(3 * SECONDS)
 
@@ -109,11 +107,8 @@ def lab(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    chromium = shutil.which("chromium")
-    if not chromium:
-        (pytest.fail if os.environ.get("GANLIB_REQUIRE_BROWSER") else pytest.skip)("no chromium in the PATH")
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+    with launched() as launched_browser:
+        yield launched_browser
 
 
 @contextmanager

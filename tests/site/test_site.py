@@ -3,7 +3,6 @@ import functools
 import http.server
 import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -12,12 +11,10 @@ from urllib.parse import unquote, urldefrag, urljoin
 
 import nbformat
 import pytest
+from browsers import launched
 from nbformat.v4 import new_code_cell, new_notebook
-from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-         "--disable-background-networking", "--disable-component-update"]
 NOTEBOOKS = [path.stem for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))]
 pytestmark = pytest.mark.timeout(1500)
 
@@ -36,11 +33,8 @@ ANCHORS = "[...document.querySelectorAll('[id]')].map(element => element.id)"
 
 @pytest.fixture(scope="module")
 def chromium():
-    path = shutil.which("chromium")
-    if not path:
-        (pytest.fail if os.environ.get("GANLIB_REQUIRE_BROWSER") else pytest.skip)("no chromium in the PATH")
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=path, args=FLAGS)
+    with launched() as launched_browser:
+        yield launched_browser
 
 
 @pytest.fixture(scope="module")

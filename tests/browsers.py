@@ -1,0 +1,20 @@
+"""The browser of the tests that need one."""
+import os
+import shutil
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+         "--disable-background-networking", "--disable-component-update"]
+
+
+@contextmanager
+def launched():
+    """Debian's chromium, driven by Playwright. Where there is none, the test is skipped, or fails in CI."""
+    path = shutil.which("chromium")
+    if not path:
+        (pytest.fail if os.environ.get("GANLIB_REQUIRE_BROWSER") else pytest.skip)("no chromium in the PATH")
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=path, args=FLAGS)
