@@ -2,7 +2,7 @@
 import os
 from pathlib import Path
 
-from .decoding import SUFFIXES
+from .folders import has_pictures
 
 LOOKED_AT = 2_000  # files of a folder that are asked whether they are pictures
 
@@ -45,7 +45,7 @@ def attached_folders():
     root = kaggle_input()
     found = [path for path in _below(root, "*") if path.name != "datasets"]
     found += _below(root / "datasets", "*/*")
-    return sorted(path for path in found if _has_pictures(path))
+    return sorted(path for path in found if has_pictures(path, LOOKED_AT))
 
 
 def _below(folder, pattern):
@@ -53,15 +53,3 @@ def _below(folder, pattern):
         return [path for path in folder.glob(pattern) if path.is_dir()]
     except OSError:
         return []
-
-
-def _has_pictures(folder):
-    """Whether there is a picture among the first files of a folder, by its name."""
-    seen = 0
-    for _, _, names in os.walk(folder):
-        if any(os.path.splitext(name)[1].lower() in SUFFIXES.split() for name in names[:LOOKED_AT]):
-            return True
-        seen += len(names)
-        if seen > LOOKED_AT:
-            return False
-    return False

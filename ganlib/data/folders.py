@@ -163,3 +163,15 @@ def _nothing(folder, passed_over):
     wanted = f"did you mean {readable(min(archives))}?" if archives else f"expected {WAYS}."
     found = f"{readable(str(folder))} holds no image files ({SUFFIXES})"
     return f"{found}: {wanted} {not_taken(passed_over)}".rstrip()
+
+
+def has_pictures(folder, among):
+    """Whether there is a picture among the first files of a folder, by its name. among: about how many."""
+    seen = 0
+    for _, _, names in os.walk(folder):
+        if any(os.path.splitext(name)[1].lower() in SUFFIXES.split() for name in names[:among]):
+            return True
+        seen += len(names)
+        if seen > among:
+            return False
+    return False

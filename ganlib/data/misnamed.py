@@ -1,14 +1,13 @@
 """What a user has named in the place of a pack, and what to do about it, in words."""
 import contextlib
 import difflib
-import itertools
 import os
 import shlex
 from pathlib import Path
 
 from ..files import data_dir
-from .decoding import SUFFIXES, readable
-from .folders import ARCHIVES
+from .decoding import readable
+from .folders import ARCHIVES, has_pictures
 
 ENOUGH_FILES = 5_000  # files of a folder in which a picture is looked for
 
@@ -41,12 +40,7 @@ def _what_it_is(path):
 
 def _has_pictures(folder):
     """Whether one of the first files in a folder is a picture by its name; a run's folder counts as none."""
-    if any(folder.glob("*.safetensors")):
-        return False
-    with contextlib.suppress(OSError):
-        files = itertools.islice(folder.rglob("*"), ENOUGH_FILES)
-        return any(file.suffix.lower() in SUFFIXES.split() for file in files)
-    return False
+    return not any(folder.glob("*.safetensors")) and has_pictures(folder, ENOUGH_FILES)
 
 
 def _place_for(source):
