@@ -15,6 +15,7 @@ from .training.augment import check_policy
 from .training.losses import LOSSES, PENALTIES
 from .training.optimizers import OPTIMIZERS
 from .training.schedule import steps_of
+from .typed import typed
 
 
 def key(default, meaning, in_range=ranges.anything):
@@ -199,7 +200,6 @@ class Config(Recipe, Engine):
 
 TYPES: dict[str, Any] = {field.name: field.type for field in dataclasses.fields(Config)}
 DEFAULTS = {field.name: field.default for field in dataclasses.fields(Config)}
-BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 def check_key(name):
@@ -211,27 +211,9 @@ def check_key(name):
 def _parsed(name, value):
     """The value of a config key from a string of the shell or from JSON."""
     check_key(name)
-    kind = TYPES[name]
-    try:
-        if kind is bool and isinstance(value, str):
-            return BOOLEANS[value.lower()]
-        is_text = isinstance(value, str) or name == "threads"  # which may be a number as well
-        if isinstance(value, bool) == (kind is bool) and (kind is not str or is_text):
-            return _whole(value) if kind is int else kind(value)
-    except (ValueError, KeyError, TypeError, OverflowError):
-        pass
-    raise GanlibError(f"{name}={value!r}: expected a value of type {kind.__name__}.")
-
-
-def _whole(value):
-    """A whole number from an int, a float without a fraction, or text; "1e6" and "-3" are such texts."""
-    if isinstance(value, int):
-        return value
-    if isinstance(value, str) and value.strip().lstrip("+-").isdigit():
-        return int(value)
-    if float(value) != int(float(value)):
-        raise ValueError
-    return int(float(value))
+    if name == "threads":  # "auto" or a number
+        value = str(value)
+    return typed(name, value, TYPES[name])
 
 
 def changed_keys(a, b):

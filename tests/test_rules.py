@@ -25,7 +25,7 @@ PACKAGE = ROOT / "ganlib"
 # From the ground up. A module may import from its own layer and from those below it.
 # An entry stands for a module, or for all modules of a folder that no other entry names.
 LAYERS = [
-    ["errors", "seeding", "colors", "ranges", "machine", "pretrained"],
+    ["errors", "seeding", "colors", "ranges", "typed", "machine", "pretrained"],
     ["files", "images"],
     ["models", "training.losses", "training.augment", "training.optimizers", "training.schedule"],
     ["config"],
