@@ -32,6 +32,10 @@ class GanlibError(Exception):
         return [f"{type(self).__name__}: {self}"]
 
 
+class ElsewhereError(GanlibError):
+    """What went wrong in another process of the same run, which says so itself: a shell verb keeps quiet."""
+
+
 def did_you_mean(word, known):
     """' Did you mean ...?' for an unknown word, and the list of what there is."""
     word = str(word).lower()

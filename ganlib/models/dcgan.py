@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from ..errors import GanlibError
-from .layers import in_fp32
+from .layers import Dropout, in_fp32
 
 RESOLUTIONS = (28, 32, 64, 128, 256)  # pixels, height and width
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -122,7 +122,7 @@ class DCGANGenerator(nn.Module):
 def _leaky(dropout):
     """A leaky ReLU, and dropout after it where there is some."""
     act = nn.LeakyReLU(0.2, inplace=True)
-    return nn.Sequential(act, nn.Dropout(dropout)) if dropout else act
+    return nn.Sequential(act, Dropout(dropout)) if dropout else act
 
 
 class DCGANDiscriminator(nn.Module):

@@ -4,13 +4,14 @@ ProGAN: Karras et al. 2017, https://arxiv.org/abs/1710.10196; StyleGAN: Karras e
 https://arxiv.org/abs/1812.04948; StyleGAN2: Karras et al. 2019, https://arxiv.org/abs/1912.04958.
 """
 import math
-from functools import partial
+from functools import cache, partial
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from ..errors import GanlibError
+from ..seeding import bernoulli_like
 
 SQRT2 = math.sqrt(2)  # He's gain for a layer that a leaky ReLU follows
 lrelu = partial(F.leaky_relu, negative_slope=0.2)
@@ -33,11 +34,26 @@ def in_fp32(x):
     return torch.autocast(x.device.type, enabled=False)
 
 
+@cache
+def _binomial(dtype, device):
+    """[1, 2, 1] in both directions, (3, 3), with the sum 1: copied to the device once."""
+    line = torch.tensor([1.0, 2.0, 1.0], dtype=dtype, device=device) / 4
+    return torch.outer(line, line)
+
+
 def blur(x):
     """The binomial filter [1, 2, 1] in both directions, zeros beyond the border."""
-    line = torch.tensor([1.0, 2.0, 1.0], dtype=x.dtype, device=x.device) / 4
-    kernels = torch.outer(line, line).expand(x.shape[1], 1, 3, 3)
+    kernels = _binomial(x.dtype, x.device).expand(x.shape[1], 1, 3, 3)
     return F.conv2d(x, kernels, padding=1, groups=x.shape[1])
+
+
+class Dropout(nn.Dropout):
+    """Dropout that draws from torch's global generator, for the images of this process as `seeding.draw` does."""
+
+    def forward(self, x):
+        if not self.training:
+            return x
+        return x * bernoulli_like(x, 1 - self.p).div(1 - self.p)
 
 
 class EqualLinear(nn.Module):

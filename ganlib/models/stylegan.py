@@ -3,12 +3,14 @@
 ProGAN: Karras et al. 2017, https://arxiv.org/abs/1710.10196; StyleGAN: Karras et al. 2018,
 https://arxiv.org/abs/1812.04948.
 """
+from functools import partial
 from itertools import pairwise
 
 import torch
 from torch import nn
 
 from ..errors import GanlibError
+from ..seeding import draw, normal_like
 from .layers import EqualConv, EqualLinear, adain, blur, halve, head, in_fp32, lrelu, sharp2x, stage_sizes
 
 
@@ -64,7 +66,8 @@ class StyleGenerator(nn.Module):
     def new_noise(self, batch, dice=None):
         """Fresh N(0, 1) noise: L tensors (batch, 1, r, r), drawn from `dice` (None: torch's global one)."""
         sides = [size for size in self.sizes for _ in range(2)]  # of the L layers
-        return [torch.randn(batch, 1, r, r, device=self.w_avg.device, generator=dice) for r in sides]
+        normal = partial(torch.randn, device=self.w_avg.device)
+        return [draw(normal, (batch, 1, r, r), dice) for r in sides]
 
     def fixed_noise(self):
         """The L tensors (1, 1, r, r) of noise that are part of the generator."""
@@ -91,10 +94,11 @@ class StyleGenerator(nn.Module):
         w = self.mapping(z, c)
         if not self.training:
             return self.synthesis(w[:, None].repeat(1, self.num_layers, 1))
-        draw = dict(size=(len(z), 1), device=z.device, generator=dice)
-        crossover = torch.randint(1, 2 * self.stage + 2, **draw)  # among the layers in use
-        crossover = torch.where(torch.rand(**draw) < self.mixing, crossover, self.num_layers)
-        other = self.mapping(torch.empty_like(z).normal_(generator=dice), c)
+        among_used = partial(torch.randint, 1, 2 * self.stage + 2, device=z.device)  # of the layers
+        crossover = draw(among_used, (len(z), 1), dice)
+        mixes = draw(partial(torch.rand, device=z.device), (len(z), 1), dice) < self.mixing
+        crossover = torch.where(mixes, crossover, self.num_layers)
+        other = self.mapping(normal_like(z, dice), c)
         return self.synthesis(self.cross_over(w, other, crossover), self.new_noise(len(z), dice))
 
 

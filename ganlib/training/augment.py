@@ -3,15 +3,18 @@
 Zhao et al. 2020, https://arxiv.org/abs/2006.10738. Random numbers come from `dice`, a torch.Generator of the
 device (None: torch's global one).
 """
+from functools import partial
+
 import torch
 
 from ..errors import GanlibError, did_you_mean
+from ..seeding import draw
 
 
 def color(x, dice=None):
     """Brightness shifted by U(-0.5, 0.5), saturation times U(0, 2), contrast times U(0.5, 1.5), per image."""
-    draw = torch.rand(3, len(x), 1, 1, 1, device=x.device, dtype=x.dtype, generator=dice)
-    brightness, saturation, contrast = draw
+    uniform = partial(torch.rand, device=x.device, dtype=x.dtype)
+    brightness, saturation, contrast = draw(uniform, (3, len(x), 1, 1, 1), dice, dim=1)
     grey = x.mean(1, keepdim=True)
     x = torch.lerp(grey, x, 2 * saturation) + (brightness - 0.5)
     mean = x.mean((1, 2, 3), keepdim=True)
@@ -22,7 +25,7 @@ def translation(x, dice=None):
     """Shifted by up to 1/8 of the side both ways, with zeros (mid-grey) where nothing moves in."""
     n, _, side, _ = x.shape
     most = round(side / 8)
-    start = torch.randint(2 * most + 1, (2, n, 1), device=x.device, generator=dice)
+    start = draw(partial(torch.randint, 2 * most + 1, device=x.device), (2, n, 1), dice, dim=1)
     rows, columns = start + torch.arange(side, device=x.device)  # (n, side): a window on the padded image
     padded = torch.nn.functional.pad(x, [most] * 4).permute(0, 2, 3, 1)  # (n, H, W, C)
     image = torch.arange(n, device=x.device)[:, None, None]
@@ -32,7 +35,8 @@ def translation(x, dice=None):
 def cutout(x, dice=None):
     """A square of half the side is zero. Its centre is anywhere, so that it may reach beyond the edge."""
     side = x.shape[2]
-    corner = torch.randint(side + 1, (2, len(x), 1), device=x.device, generator=dice) - side // 4
+    centre = draw(partial(torch.randint, side + 1, device=x.device), (2, len(x), 1), dice, dim=1)
+    corner = centre - side // 4
     offset = torch.arange(side, device=x.device) - corner  # (2, n, side): from the square's top and left
     rows, columns = (offset >= 0) & (offset < side // 2)
     return x * ~(rows[:, None, :, None] & columns[:, None, None, :])

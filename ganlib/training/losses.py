@@ -9,12 +9,14 @@ that are not in LABELLED ignore the labels.
 PENALTIES[name](D, real, fake, dice) gives a scalar, without its weight. Random numbers come from `dice`, a
 torch.Generator of the device (None: torch's global one).
 """
+from functools import partial
 from typing import Any
 
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, relu, softplus
 
 from ..models.layers import in_fp32
+from ..seeding import draw, uniform_like
 
 
 def _ce(logits, label):
@@ -91,7 +93,8 @@ NEEDS_REAL = {"relativistic"}  # their G side reads D's logits of real images
 
 def noisy_labels(label, n, std, device=None, dice=None):
     """n labels ~ N(label, std), kept in [0, 1]: beyond, CE(l, y) = softplus(l) - y l has no minimum."""
-    return (label + std * torch.randn(n, device=device, generator=dice)).clamp(0, 1)
+    noise = draw(partial(torch.randn, device=device), (n,), dice)
+    return (label + std * noise).clamp(0, 1)
 
 
 def _gradients(D, x):
@@ -103,7 +106,7 @@ def _gradients(D, x):
 
 def _random_shares(x, dice):
     """u ~ U(0, 1) for each image of x: (B, 1, 1, 1)."""
-    return torch.rand(len(x), 1, 1, 1, device=x.device, generator=dice)
+    return draw(partial(torch.rand, device=x.device), (len(x), 1, 1, 1), dice)
 
 
 def wgan_gp(D, real, fake, dice=None):
@@ -122,7 +125,7 @@ def dragan(D, real, fake=None, dice=None):
     authors' code.
     """
     size = _random_shares(real, dice) * 0.5 * real.std()
-    near = real + size * torch.empty_like(real).uniform_(generator=dice)
+    near = real + size * uniform_like(real, dice)
     return (_gradients(D, near).norm(dim=1) - 1).square().mean()
 
 

@@ -1,0 +1,180 @@
+"""Several processes that train one run together, on the GPUs of a machine or of several.
+
+torchrun starts them and tells each its rank, a number from 0 up, and how many there are. Each makes its share
+of the batch. The process of rank 0 writes the files, and decides how much time has passed.
+"""
+import atexit
+import contextlib
+import os
+
+import torch
+import torch.distributed as dist
+
+from ..errors import ElsewhereError, GanlibError
+
+
+BACKENDS = ("gloo", "nccl")  # what carries numbers between processes: gloo those of CPUs, NCCL those of GPUs
+
+
+class World:
+    """The processes of a run, as one of them sees them.
+
+    rank: the number of this process; size: how many there are.
+    """
+
+    def __init__(self, rank=0, size=1, host=None):
+        self.rank, self.size = rank, size
+        self.host = host  # the group for what stays in the CPU's memory
+        self.is_first = rank == 0
+
+    @torch.no_grad()
+    def average(self, tensors):
+        """Replace each of the tensors (of one device) by its mean over all processes: one sum of one buffer."""
+        if self.size == 1:
+            return
+        flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+        dist.all_reduce(flat)
+        flat /= self.size
+        parts = flat.split([tensor.numel() for tensor in tensors])
+        torch._foreach_copy_(tensors, [part.view(x.shape) for part, x in zip(parts, tensors, strict=True)])
+
+    def means(self, values):
+        """The means of a list of numbers over all processes."""
+        if self.size == 1:
+            return values
+        summed = torch.tensor(values, dtype=torch.float64)
+        with self._alive():
+            dist.all_reduce(summed, group=self.host)
+        return (summed / self.size).tolist()
+
+    def most(self, *numbers):
+        """The largest of each of some numbers over all processes. All processes wait for each other here."""
+        if self.size == 1:
+            return numbers
+        largest = torch.tensor(numbers, dtype=torch.float64)
+        with self._alive():
+            dist.all_reduce(largest, dist.ReduceOp.MAX, group=self.host)
+        return largest.tolist()
+
+    def first(self, function):
+        """What `function()` returns in the process of rank 0, for all of them; its error as well."""
+        if self.size == 1:
+            return function()
+        answer, error = None, None
+        if self.is_first:
+            try:
+                answer = function()
+            except Exception as caught:  # the others must not wait for what never comes
+                error = caught
+        box = [answer, str(error) if error else ""]
+        with self._alive():
+            dist.broadcast_object_list(box, 0, group=self.host)
+        if error:
+            raise error
+        if box[1]:
+            raise ElsewhereError(box[1])
+        return box[0]
+
+    def need_equal(self, name, value):
+        """Raise GanlibError in all processes where they do not have the same value."""
+        if self.size == 1:
+            return
+        found = [None] * self.size
+        with self._alive():
+            dist.all_gather_object(found, value, group=self.host)
+        for rank, other in enumerate(found):
+            if other != found[0]:
+                kind = GanlibError if self.is_first else ElsewhereError
+                raise kind(f"The processes of this run have unequal {name}: process 0 has {found[0]}, process "
+                           f"{rank} has {other}. Start all of them with the same command.")
+
+    @contextlib.contextmanager
+    def _alive(self):
+        """Turn the loss of another process into a GanlibError."""
+        try:
+            yield
+        except RuntimeError as error:
+            raise lost(error) from error
+
+
+_here = World()  # that this process is in
+
+
+def world():
+    """The World that this process is in: alone in it, but within `joined`."""
+    return _here
+
+
+def started():
+    """(rank, size, rank on this machine) that torchrun gave this process; (0, 1, 0) where it was not there."""
+    names = {"RANK": 0, "WORLD_SIZE": 1, "LOCAL_RANK": 0}
+    try:
+        rank, size, local = (int(os.environ.get(name, default)) for name, default in names.items())
+    except ValueError:
+        found = ", ".join(f"{name}={os.environ.get(name)!r}" for name in names)
+        raise GanlibError(f"{found} in the environment are no numbers: unset them, or start with torchrun.") from None
+    return rank, size, local
+
+
+@contextlib.contextmanager
+def joined(device, backend="auto"):
+    """The World of the processes that torchrun started, for a block; alone where there is but one.
+
+    device: where this process computes. backend: one of BACKENDS; "auto" takes NCCL for GPUs, where it is
+    there, else gloo. Raises GanlibError where the backend is not there, or the others cannot be reached.
+    """
+    global _here
+    rank, size, _ = started()
+    if size == 1:
+        yield _here
+        return
+    backend = _backend(device, backend)
+    if not dist.is_initialized():
+        _meet(device, backend)
+    # what the host decides goes over the CPU, so that it never waits for a GPU
+    host = dist.new_group(backend="gloo") if dist.get_backend() != "gloo" else dist.group.WORLD
+    _here = World(rank, size, host)
+    try:
+        yield _here
+    finally:
+        _here = World()
+
+
+def _backend(device, backend):
+    """The name of the backend for a device, checked."""
+    has_nccl = dist.is_available() and dist.is_nccl_available()
+    if backend == "auto":
+        return "nccl" if device.type == "cuda" and has_nccl else "gloo"
+    if backend == "nccl" and device.type != "cuda":
+        raise GanlibError(f"backend='nccl' is for GPUs, and this run is on {device.type}: take backend='gloo'.")
+    if backend == "nccl" and not has_nccl:
+        raise GanlibError("backend='nccl' is not in this PyTorch: take backend='gloo'.")
+    return backend
+
+
+def _meet(device, backend):
+    """Wait for the other processes."""
+    if not (dist.is_available() and dist.is_gloo_available()):
+        raise GanlibError("This PyTorch cannot train on several processes: start one.")
+    missing = [name for name in ("MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
+    if missing:
+        raise GanlibError(f"WORLD_SIZE is set, but not {' and '.join(missing)}: start with torchrun, or unset it.")
+    try:
+        dist.init_process_group(backend, device_id=device if backend == "nccl" else None)
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise GanlibError(f"The processes of this run do not find each other ({reason}): stop what is left of "
+                          "them, and start the same command again.") from error
+    atexit.register(_part)
+
+
+def _part():
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def lost(error):
+    """The GanlibError for a RuntimeError in which another process went away."""
+    reason = str(error).strip().splitlines()[0][:120]
+    return GanlibError("Another process of this run has ended, so this one ends too. The run stands at its last "
+                       f"checkpoint: start the same command again. ({reason})")
