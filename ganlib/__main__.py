@@ -19,8 +19,8 @@ def main(argv=None):
     words = "Anime faces: clean, train GANs, look at the result."
     parser = argparse.ArgumentParser("ganlib", description=words)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for add_verb in (_add_data, _add_train, _add_sample, _add_mix, _add_walk, _add_evaluate, _add_gif,
-                     _add_presets):
+    for add_verb in (_add_data, _add_check, _add_train, _add_sample, _add_mix, _add_walk, _add_evaluate,
+                     _add_gif, _add_presets):
         add_verb(verbs)
     args = parser.parse_args(argv)
     for stream in (sys.stdout, sys.stderr):  # names of files need not be text
@@ -92,6 +92,18 @@ def _data(args):
     report = clean(folder, size=args.size, fit=args.fit, labels=args.labels, faces=args.faces)
     print(report)
     print(pack(report, args.pack))
+
+
+def _add_check(verbs):
+    p = _verb(verbs, "check", _check, "read a whole pack, and say whether it is as it was made")
+    p.add_argument("pack")
+
+
+def _check(args):
+    from .data.packs import check_pack
+
+    checked = check_pack(args.pack)
+    print(f"{checked}\nOK: {len(checked):,} images and their labels, each as it was made.")
 
 
 # -- train

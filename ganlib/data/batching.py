@@ -1,57 +1,94 @@
 """Batches of a pack: shuffled anew in every epoch, mirrored at random, on the device."""
-from functools import lru_cache
+import contextlib
 
-import numpy as np
 import torch
 
-from ..seeding import seeded
+from ..errors import GanlibError
+from ..seeding import mixed
+from .order import images_at
+from .packs import read_info
+from .stored import StoredImages
 
 
-def batches(pack, batch_size, seed=0, start=0, device="cpu", flip=True):
+def batches(pack, batch_size, seed=0, start=0, device="cpu", flip=True, rank=0, world=1):
     """Endless (images, labels): float32 (B, 3, H, W) in [-1, 1] and int64 (B, K), both on `device`.
 
     Every epoch is a fresh permutation. Order and flips depend on (seed, position) alone: with `start` =
-    images seen, a stream goes on exactly where another one stopped. batch_size: an int, or a function of the
-    images seen. The pack is kept in the device's memory when it takes less than half of what is free there.
+    images seen, a stream goes on exactly where another one stopped. A GPU draws other flips than a CPU.
+    batch_size: an int, or a function of the images seen. The pack is kept in a GPU's memory when it takes
+    less than half of what is free there.
+
+    Where `world` processes train together, `batch_size` and `start` count the images of all of them. Process
+    `rank` gets every world-th image of a batch, from place `rank` on: B = batch_size / world. Together they
+    see what one process alone would see. GanlibError where a batch cannot be shared so.
     """
     device = torch.device(device)
-    images, labels = _tensors(pack, device)
-    # the host does not wait for its copies
-    to_device = {"device": device, "non_blocking": device.type == "cuda"}
-    while True:
-        n = batch_size(start) if callable(batch_size) else batch_size
-        index = _indices(len(pack), seed, start, n).to(images.device, non_blocking=images.is_cuda)
-        x = images.index_select(0, index).to(**to_device)  # (B, H, W, 3) uint8
-        if flip:
-            mirrored = torch.rand(n, generator=seeded(seed, start, "flip")) < 0.5
-            x = torch.where(mirrored.to(**to_device)[:, None, None, None], x.flip(2), x)
-        x = x.permute(0, 3, 1, 2)  # (B, 3, H, W), channels-last in memory
-        yield x.float().div_(127.5).sub_(1), labels[index].to(**to_device)
-        start += n
+    dice = torch.Generator(device if device.type == "cuda" else "cpu")
+    with contextlib.closing(_Source(pack, device)) as source:
+        while True:
+            n = batch_size(start) if callable(batch_size) else batch_size
+            _check_share(n, world)
+            index = images_at(len(pack), seed, start, n, source.place)[rank::world]
+            images, labels = (part.to(device, non_blocking=source.pinned) for part in source.take(index))
+            if flip:
+                dice.manual_seed(mixed(seed, start, "flip"))
+                mirrored = torch.rand(n, generator=dice, device=dice.device)[rank::world] < 0.5
+                images = torch.where(mirrored.to(device)[:, None, None, None], images.flip(2), images)
+            images = images.permute(0, 3, 1, 2)  # (B, 3, H, W), channels-last in memory
+            yield images.float().div_(127.5).sub_(1), labels.long()
+            start += n
 
 
-def _tensors(pack, device):
-    """Images (N, H, W, 3) uint8 and labels (N, K) int64 of a pack: on the device, if there is room."""
-    images = torch.from_numpy(pack.images)
-    labels = torch.from_numpy(pack.labels.astype(np.int64))
-    if device.type == "cuda" and 2 * pack.images.nbytes < torch.cuda.mem_get_info(device)[0]:
-        return images.to(device), labels.to(device)
-    return images, labels
+def _check_share(n, world):
+    if n % world:
+        near = n - n % world or world
+        raise GanlibError(f"A batch of {n} images cannot be shared evenly by {world} processes: choose one "
+                          f"that {world} divides, such as {near}.")
 
 
-def _indices(count, seed, start, n):
-    """Which images, int64 (n,), come at the positions start to start + n of the run."""
-    parts = []
-    position = start
-    while position < start + n:
-        epoch, offset = divmod(position, count)
-        part = _order(count, seed, epoch)[offset:offset + start + n - position]
-        parts.append(part)
-        position += len(part)
-    return torch.cat(parts)
+class _Source:
+    """Where the images of a pack are taken from: a GPU's memory if they fit there, the host's, or their file.
+
+    place: the device that an index has to be on.
+    """
+
+    def __init__(self, pack, device):
+        self.images: torch.Tensor | StoredImages
+        if pack.is_large and read_info(pack.path).get("hash") != pack.hash:
+            raise GanlibError(f"The pack {pack.path} was made anew after it was opened: open it again.")
+        self.images = StoredImages(pack.images) if pack.is_large else torch.from_numpy(pack.images)
+        self.labels = torch.from_numpy(pack.labels)
+        fits = 2 * pack.images.nbytes < _free_on(device)
+        if fits:
+            self.images, self.labels = _copied(self.images, device), self.labels.to(device)
+        self.pinned = device.type == "cuda" and not fits  # from there a GPU copies while the host goes on
+        self.place = self.labels.device
+
+    def take(self, index):
+        """Images (B, H, W, 3) uint8 and labels (B, K) int16 of an index (B,)."""
+        if isinstance(self.images, StoredImages):
+            images = torch.from_numpy(self.images.read(index.tolist()))
+        else:
+            images = self.images.index_select(0, index)
+        labels = self.labels.index_select(0, index)
+        return (images.pin_memory(), labels.pin_memory()) if self.pinned else (images, labels)
+
+    def close(self):
+        if isinstance(self.images, StoredImages):
+            self.images.close()
 
 
-@lru_cache(maxsize=4)
-def _order(count, seed, epoch):
-    """The permutation of an epoch, int64 (count,)."""
-    return torch.randperm(count, generator=seeded(seed, epoch, "order"))
+def _free_on(device):
+    """Bytes that are free on a GPU; 0 for other devices, on which no copy of a pack is kept."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
+
+
+def _copied(images, device):
+    """A copy of a pack's images on a device; those of a file are copied piece by piece."""
+    if isinstance(images, torch.Tensor):
+        return images.to(device)
+    copy = torch.empty(images.shape, dtype=torch.uint8, device=device)
+    with contextlib.closing(images):
+        for start, block in images.blocks():
+            copy[start:start + len(block)] = torch.from_numpy(block)
+    return copy

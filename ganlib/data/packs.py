@@ -1,7 +1,6 @@
 """Packs: cleaned images of one size in one memory-mapped file, with their labels and where they are from."""
 import contextlib
 import csv
-import hashlib
 import io
 import json
 from collections import Counter
@@ -15,22 +14,24 @@ from ..errors import GanlibError
 from ..files import mend_folder, need_space, replaced_folder, write_atomic
 from .cleaning import REASONS
 from .decoding import readable
+from .fingerprints import altered_part, checksums, pack_hash
 from .labels import MANIFEST_FIELDS, check_attributes
 from .misnamed import no_pack
 
 PACK_FORMAT = 1
+READ_WHOLE = 2 ** 28  # bytes of images: a pack of up to so many is read whole when it is opened
 NO_ANIME = ('If they are no anime faces, add --faces off (in a notebook ganlib.clean(raw, size=here.size, '
             'faces="off")).')
-CHUNK = 1024  # images that are copied or hashed at a time
+CHUNK = 1024  # images that are copied at a time
 
 
 @dataclass(frozen=True, repr=False)
 class Pack:
     """A folder of images ready for training.
 
-    images: uint8 (N, H, W, 3), memory-mapped; labels: int16 (N, K), -1 where unknown; attributes: K names,
-    each with the list of its class names; hash: of images and labels; files: how many files it was made from;
-    settings: how they were cleaned, and where they are from.
+    images: uint8 (N, H, W, 3), memory-mapped; labels: int16 (N, K), memory-mapped, -1 where unknown;
+    attributes: K names, each with the list of its class names; hash: of images and labels; files: how many
+    files it was made from; settings: how they were cleaned, and where they are from.
     """
 
     path: Path
@@ -44,6 +45,11 @@ class Pack:
     @property
     def size(self):
         return self.images.shape[1]
+
+    @property
+    def is_large(self):
+        """Whether it may be larger than the memory: its images are then read-only."""
+        return _is_large(self.images)
 
     @property
     def source(self):
@@ -64,7 +70,7 @@ class Pack:
 
     def manifest(self):
         """One dict per source file: file, index ('' where dropped), reason, detail, labels."""
-        return _read_manifest(self.path)
+        return list(_manifest(self.path))
 
 
 def pack(report, path):
@@ -118,7 +124,7 @@ def _write(report, path):
             if _review_file(path).exists():
                 write_atomic(_review_file(new), _review_file(path).read_bytes())
             _write_info(new, report)
-            _read(new)
+            _read(new, whole=True)
     except _UnfitError as error:
         raise GanlibError(f"What was written for the pack {path} {error}. What was there before is "
                           "untouched; make the same call again.") from error
@@ -150,14 +156,31 @@ def check_target(path):
 
 
 def load_pack(path):
-    """Open a pack; GanlibError when it is none, is damaged, or its parts disagree."""
+    """Open a pack; GanlibError when it is none, is damaged, or its parts disagree.
+
+    A pack of up to READ_WHOLE bytes is read whole and compared with its hash. Of a larger one only the sizes
+    are looked at, which takes no time: `check_pack` does the rest.
+    """
+    return _open(path)
+
+
+def check_pack(path, progress=True):
+    """Open a pack after a look at all that is in it, however large it is.
+
+    GanlibError tells which part is not as it was made, and what to do. progress: show a bar.
+    """
+    return _open(path, whole=True, progress=progress)
+
+
+def _open(path, whole=False, progress=False):
+    """The pack at `path`; GanlibError where there is none, or it is unfit."""
     named = path
     path = Path(path).resolve()
     mend_folder(path)
     if not _is_pack(path):
         raise GanlibError(no_pack(named))
     try:
-        return _read(path)
+        return _read(path, whole, progress)
     except _UnfitError as error:
         raise GanlibError(f"The pack {path} {error}. Make it again with notebook 01 or "
                           f"`ganlib data SOURCE {path}`.") from error
@@ -245,8 +268,8 @@ def _write_info(folder, report):
     images = np.load(folder / "images.npy", mmap_mode="r")
     labels = np.load(folder / "labels.npy")
     info = {"format": PACK_FORMAT, "size": images.shape[1], "n": len(images), "files": len(report.rows),
-            "attributes": report.attributes, "hash": _hash(images, labels, report.attributes),
-            "settings": report.settings}
+            "attributes": report.attributes, "hash": pack_hash(images, labels, report.attributes),
+            "checksums": checksums(images, labels), "settings": report.settings}
     write_atomic(folder / "pack.json", f"{json.dumps(info, indent=1)}\n".encode())
 
 
@@ -257,37 +280,66 @@ class _UnfitError(Exception):
     """A folder holds no whole pack; the text says why, and goes on after the name of the pack."""
 
 
-def _read(path):
-    """The pack in a folder; _UnfitError when it is damaged or its parts disagree."""
+def _read(path, whole=False, progress=False):
+    """The pack in a folder; _UnfitError when it is damaged or its parts disagree.
+
+    whole: read all of it, even if it is large; progress: show how far that is.
+    """
     try:
         info = json.loads((path / "pack.json").read_text(encoding="utf-8"))
-        images = np.load(path / "images.npy", mmap_mode="c")  # copy-on-write: the file stays as it is
-        labels = np.load(path / "labels.npy")
-        rows = _read_manifest(path)
-        indices = [int(row["index"]) for row in rows if row["index"] != ""]
+        images = _map_images(path / "images.npy")
+        labels = np.load(path / "labels.npy", mmap_mode="c")
         size, attributes, expected = info["size"], info["attributes"], info["hash"]
         if info["format"] > PACK_FORMAT:
             raise ValueError(f"it has format {info['format']}, written by a newer ganlib")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        whole = whole or not _is_large(images)
+        (path / "manifest.csv").stat()
+        files, entries = info.get("files"), info.get("n")
+        if whole or files is None:  # a pack of before does not say how many files it was made from
+            files, entries = _count_manifest(path)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _UnfitError(f"is damaged ({error})") from error
-    parts_agree = indices == list(range(len(images))) and len(labels) == len(images)
-    if not parts_agree or images.shape[1:] != (size, size, 3):
+    counts_agree = entries == len(images) and labels.shape == (len(images), len(attributes))
+    if not counts_agree or images.shape[1:] != (size, size, 3):
         raise _UnfitError(f"does not agree with its manifest: {len(images)} images of shape "
-                          f"{images.shape[1:]}, {len(labels)} labels, {len(indices)} manifest entries")
-    if _hash(images, labels, attributes) != expected:
-        raise _UnfitError("was altered: its images or labels are not those it was made with")
-    return Pack(path, images, labels, attributes, expected, len(rows), info.get("settings") or {})
+                          f"{images.shape[1:]}, {len(labels)} labels, {entries} manifest entries")
+    if whole and pack_hash(images, labels, attributes, progress) != expected:
+        altered = altered_part(info.get("checksums"), images, labels)
+        raise _UnfitError(f"was altered: {altered} are not those it was made with")
+    return Pack(path, images, labels, attributes, expected, files, info.get("settings") or {})
 
 
-def _read_manifest(folder):
+def _map_images(file):
+    """A memory map of images.npy: read-only where it is large, else copy-on-write; the file stays as it is.
+
+    The system has to keep memory ready for all of a map that may be written to.
+    """
+    images = np.load(file, mmap_mode="r")
+    if images.dtype != np.uint8 or not images.flags.c_contiguous:
+        raise ValueError(f"images.npy holds {images.dtype}: expected uint8, one image after the other")
+    expected, found = images.offset + images.nbytes, file.stat().st_size
+    if found != expected:
+        raise ValueError(f"images.npy has {found:,} bytes: expected {expected:,}")
+    return images if _is_large(images) else np.load(file, mmap_mode="c")
+
+
+def _is_large(images):
+    return images.nbytes > READ_WHOLE
+
+
+def _manifest(folder):
+    """The rows of manifest.csv, dicts, read one by one."""
     with open(folder / "manifest.csv", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        return list(csv.DictReader(file))
+        yield from csv.DictReader(file)
 
 
-def _hash(images, labels, attributes):
-    """16 hexadecimal digits of a digest of images, labels and the names of classes."""
-    digest = hashlib.sha256(json.dumps([images.shape, attributes]).encode())
-    for start in range(0, len(images), CHUNK):
-        digest.update(images[start:start + CHUNK].tobytes())
-    digest.update(labels.tobytes())
-    return digest.hexdigest()[:16]
+def _count_manifest(folder):
+    """(files, images) that manifest.csv has; the images must be numbered from 0 on, or ValueError."""
+    files = images = 0
+    for row in _manifest(folder):
+        files += 1
+        if row["index"] != "":
+            if int(row["index"]) != images:
+                raise ValueError(f"manifest.csv calls its image {images:,} {row['index']}")
+            images += 1
+    return files, images
