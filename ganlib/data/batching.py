@@ -1,5 +1,6 @@
 """Batches of a pack: shuffled anew in every epoch, mirrored at random, on the device."""
 import contextlib
+from typing import Any
 
 import torch
 
@@ -30,6 +31,8 @@ def batches(pack, batch_size, seed=0, start=0, device="cpu", flip=True, rank=0, 
             _check_share(n, world)
             index = images_at(len(pack), seed, start, n, source.place)[rank::world]
             images, labels = (part.to(device, non_blocking=source.pinned) for part in source.take(index))
+            if source.is_file:  # the disk fetches the next images while the training computes
+                source.images.expect(images_at(len(pack), seed, start + n, n)[rank::world].tolist())
             if flip:
                 dice.manual_seed(mixed(seed, start, "flip"))
                 mirrored = torch.rand(n, generator=dice, device=dice.device)[rank::world] < 0.5
@@ -49,11 +52,12 @@ def _check_share(n, world):
 class _Source:
     """Where the images of a pack are taken from: a GPU's memory if they fit there, the host's, or their file.
 
-    place: the device that an index has to be on.
+    place: the device that an index has to be on; is_file: whether images stay in their file.
     """
 
+    images: Any  # a tensor (N, H, W, 3) uint8, or StoredImages
+
     def __init__(self, pack, device):
-        self.images: torch.Tensor | StoredImages
         if pack.is_large and read_info(pack.path).get("hash") != pack.hash:
             raise GanlibError(f"The pack {pack.path} was made anew after it was opened: open it again.")
         self.images = StoredImages(pack.images) if pack.is_large else torch.from_numpy(pack.images)
@@ -63,10 +67,11 @@ class _Source:
             self.images, self.labels = _copied(self.images, device), self.labels.to(device)
         self.pinned = device.type == "cuda" and not fits  # from there a GPU copies while the host goes on
         self.place = self.labels.device
+        self.is_file = isinstance(self.images, StoredImages)
 
     def take(self, index):
         """Images (B, H, W, 3) uint8 and labels (B, K) int16 of an index (B,)."""
-        if isinstance(self.images, StoredImages):
+        if self.is_file:
             images = torch.from_numpy(self.images.read(index.tolist()))
         else:
             images = self.images.index_select(0, index)
@@ -74,7 +79,7 @@ class _Source:
         return (images.pin_memory(), labels.pin_memory()) if self.pinned else (images, labels)
 
     def close(self):
-        if isinstance(self.images, StoredImages):
+        if self.is_file:
             self.images.close()
 
 

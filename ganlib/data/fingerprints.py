@@ -47,17 +47,20 @@ def altered_part(recorded, images, labels):
 
     recorded: what pack.json has of `checksums`; a pack of before has None there.
     """
-    unknown = "its images or labels"
-    if not isinstance(recorded, dict):
-        return unknown
     now = checksums(images, labels)
-    if recorded.get("labels") != now["labels"]:
+    if _shape(recorded) != _shape(now):
+        return "its images or labels"
+    if recorded["labels"] != now["labels"]:
         return "its labels"
-    before = recorded.get("images")
-    if not isinstance(before, list) or len(before) != len(now["images"]):
-        return unknown
-    changed = [i for i, (old, new) in enumerate(zip(before, now["images"], strict=True)) if old != new]
+    pairs = zip(recorded["images"], now["images"], strict=True)
+    changed = [i for i, (before, after) in enumerate(pairs) if before != after]
     if not changed:
         return "the names of its classes"
     first, last = changed[0] * SUMMED, min(len(images), (changed[-1] + 1) * SUMMED) - 1
     return f"its images {first:,} to {last:,}"
+
+
+def _shape(sums):
+    """How many checksums there are under each name; None where these are none."""
+    lists = isinstance(sums, dict) and all(isinstance(numbers, list) for numbers in sums.values())
+    return {name: len(numbers) for name, numbers in sums.items()} if lists else None

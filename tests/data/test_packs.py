@@ -1,17 +1,21 @@
+import hashlib
 import json
+import os
 import shutil
 import threading
+import time
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from helpers import make_pack, make_report, random_images
 from raw_files import portrait
+from sparse_packs import make_sparse_pack
 
 from ganlib.__main__ import main
 from ganlib.data.batching import batches
 from ganlib.data.cleaning import clean
-from ganlib.data.packs import load_pack, pack, pack_lock, read_review, write_review
+from ganlib.data.packs import check_pack, load_pack, pack, pack_lock, read_review, write_review
 from ganlib.errors import GanlibError
 from ganlib.session import start
 
@@ -241,7 +245,12 @@ def test_damaged_packs_are_refused(tmp_path):
         images[0, 0, 0, 0] ^= 1
         np.save(folder / "images.npy", images)
 
+    def swap_rows(folder):
+        lines = (folder / "manifest.csv").read_bytes().splitlines(keepends=True)
+        (folder / "manifest.csv").write_bytes(b"".join([*lines[:3], lines[4], lines[3], *lines[5:]]))
+
     assert "does not agree with its manifest" in damaged(drop_row)
+    assert "manifest.csv calls its image 2 3" in damaged(swap_rows)
     assert "does not agree" in damaged(lambda f: np.save(f / "labels.npy", p.labels[:-1]))
     assert "altered" in damaged(alter)
     images = (p.path / "images.npy").read_bytes()
@@ -250,3 +259,131 @@ def test_damaged_packs_are_refused(tmp_path):
     assert "damaged" in damaged(lambda f: (f / "manifest.csv").unlink())
     assert "does not exist" in damaged(shutil.rmtree)
     assert "is not a pack" in damaged(lambda f: (f / "pack.json").unlink())
+
+
+# -- packs larger than the memory
+
+
+@pytest.fixture
+def large(monkeypatch):
+    """All packs count as larger than the memory."""
+    monkeypatch.setattr("ganlib.data.packs.READ_WHOLE", 0)
+
+
+def alter(path, name, place=0):
+    """Change a number in one of a pack's files."""
+    array = np.load(path / name)
+    array[place] += 1
+    np.save(path / name, array)
+
+
+def test_of_a_large_pack_only_the_sizes_are_looked_at(tmp_path, large, monkeypatch):
+    p = make_pack(tmp_path / "p", 8)
+    for reads in "pack_hash", "_manifest":
+        monkeypatch.setattr(f"ganlib.data.packs.{reads}", None)
+    again = load_pack(p.path)
+    assert (again.hash, again.files, again.attributes, str(again)) == (p.hash, 8, p.attributes, str(p))
+    assert np.array_equal(again.images, p.images) and np.array_equal(again.labels, p.labels)
+    assert isinstance(again.labels, np.memmap) and isinstance(again.images, np.memmap)
+    monkeypatch.undo()
+    assert len(again.manifest()) == 8  # read when it is asked for
+
+
+def test_five_million_images_are_opened_at_once(tmp_path):
+    """A pack of 61 GB, whose file is a hole."""
+    path = make_sparse_pack(tmp_path / "p", 5_000_000, rows=10)
+    begun = time.perf_counter()
+    p = load_pack(path)
+    assert time.perf_counter() - begun < 1
+    assert p.images.shape == (5_000_000, 64, 64, 3) and p.is_large and not p.images[4_999_999].any()
+
+
+@pytest.mark.parametrize("change, words", [
+    (lambda f: os.truncate(f / "images.npy", 20_000), "is damaged"),
+    (lambda f: os.truncate(f / "images.npy", 30_000), "images.npy has 30,000 bytes: expected 24,704"),
+    (lambda f: (f / "labels.npy").unlink(), "is damaged.*labels.npy"),
+    (lambda f: np.save(f / "labels.npy", np.zeros((7, 1), np.int16)), "7 labels"),
+    (lambda f: (f / "manifest.csv").unlink(), "is damaged.*manifest.csv"),
+    (lambda f: np.save(f / "images.npy", np.zeros((7, 32, 32, 3), np.uint8)), "does not agree.*7 images"),
+    (lambda f: np.save(f / "images.npy", np.zeros((8, 32, 32, 3), np.int16)), "holds int16: expected uint8"),
+    (lambda f: (f / "pack.json").write_text("[]"), "is damaged"),
+])
+def test_a_large_pack_of_other_sizes_is_refused(tmp_path, large, change, words):
+    p = make_pack(tmp_path / "p", 8).path
+    change(p)
+    with pytest.raises(GanlibError, match=f"(?s){words}.*Make it again"):
+        load_pack(p)
+
+
+def test_a_check_tells_which_part_of_a_large_pack_was_altered(tmp_path, large, monkeypatch):
+    monkeypatch.setattr("ganlib.data.fingerprints.SUMMED", 3)
+    p = make_pack(tmp_path / "p", 8)
+    assert check_pack(p.path, progress=False).hash == p.hash
+
+    def altered(change):
+        copy = tmp_path / "copy"
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(p.path, copy)
+        change(copy)
+        load_pack(copy)  # it can be opened
+        with pytest.raises(GanlibError, match="Make it again with notebook 01 or `ganlib data") as error:
+            check_pack(copy, progress=False)
+        return str(error.value).split(": ")[1].split(". ")[0]
+
+    def info(folder, **changes):
+        old = json.loads((folder / "pack.json").read_text())
+        (folder / "pack.json").write_text(json.dumps(old | changes))
+
+    made = "are not those it was made with"
+    assert altered(lambda f: alter(f, "images.npy", 4)) == f"its images 3 to 5 {made}"
+    assert altered(lambda f: alter(f, "images.npy", 7)) == f"its images 6 to 7 {made}"
+    assert altered(lambda f: alter(f, "images.npy", [1, 4])) == f"its images 0 to 5 {made}"
+    assert altered(lambda f: alter(f, "labels.npy")) == f"its labels {made}"
+    other = {"hair": ["blue", "green"]}
+    assert altered(lambda f: info(f, attributes=other)) == f"the names of its classes {made}"
+    for strange in None, {}, {"images": 3, "labels": 4}, {"images": []}:  # and a pack of before has none
+        found = altered(lambda f: [alter(f, "images.npy"), info(f, checksums=strange)])  # noqa: B023
+        assert found == f"its images or labels {made}"
+
+
+def test_a_check_reads_the_manifest_of_a_large_pack(tmp_path, large):
+    p = make_pack(tmp_path / "p", 8)
+    lines = (p.path / "manifest.csv").read_bytes().splitlines(keepends=True)
+    (p.path / "manifest.csv").write_bytes(b"".join(lines[:-1]))
+    assert len(load_pack(p.path)) == 8
+    with pytest.raises(GanlibError, match="7 manifest entries"):
+        check_pack(p.path, progress=False)
+
+
+def test_a_large_pack_of_before_opens_as_well(tmp_path, large):
+    p = make_pack(tmp_path / "p", 8)
+    info = json.loads((p.path / "pack.json").read_text())
+    del info["files"], info["checksums"]
+    (p.path / "pack.json").write_text(json.dumps(info))
+    for old in load_pack(p.path), check_pack(p.path, progress=False):
+        assert (old.hash, old.files) == (p.hash, 8)
+
+
+def test_the_hash_is_that_of_packs_of_before(tmp_path):
+    """Runs are bound to it: computed here as it always was."""
+    p = make_pack(tmp_path / "p", 8)
+    digest = hashlib.sha256(json.dumps([(8, 32, 32, 3), {"hair": ["blue", "red"]}]).encode())
+    digest.update(random_images(8).tobytes())
+    digest.update(np.array([[0], [1], [-1], [0], [1], [-1], [0], [1]], np.int16).tobytes())
+    assert p.hash == digest.hexdigest()[:16]
+
+
+def test_ganlib_check(tmp_path, capsys, large):
+    p = make_pack(tmp_path / "p", 8).path
+    assert main(["check", str(p)]) == 0
+    told = capsys.readouterr()
+    assert "OK: 8 images and their labels" in told.out and "0/8" in told.err  # with a bar
+    alter(p, "labels.npy")
+    assert main(["check", str(p)]) == 2
+    told = capsys.readouterr()
+    assert "was altered: its labels are not those" in told.err and "`ganlib data SOURCE" in told.err
+    os.truncate(p / "images.npy", 100)
+    assert main(["check", str(p)]) == 2 and "is damaged" in capsys.readouterr().err
+    assert main(["check", str(tmp_path / "nothing")]) == 2
+    assert "nothing does not exist. Make one with notebook 01" in capsys.readouterr().err
+    assert main(["check", str(tmp_path)]) == 2 and "is not a pack" in capsys.readouterr().err
