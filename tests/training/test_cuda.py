@@ -79,9 +79,56 @@ def test_the_gpu_draws_the_cpus_pictures(pack, tmp_path):
     assert np.abs(tables[0].astype(int) - tables[1]).max() <= 2
 
 
-def test_batches_of_the_gpu_are_those_of_the_cpu(pack):
-    for (a, la), (b, lb), _ in zip(batches(pack, 16, 3), batches(pack, 16, 3, device="cuda"), range(9)):
-        assert torch.allclose(a, b.cpu(), atol=1e-6) and torch.equal(la, lb.cpu())
+@pytest.fixture(params=["on the GPU", "in memory", "in its file"])
+def placed(request, pack, monkeypatch):
+    """A pack whose images are kept where they would be if it fitted there and no nearer."""
+    if request.param != "on the GPU":
+        monkeypatch.setattr("ganlib.data.batching._free_on", lambda device: 0)
+    if request.param == "in its file":
+        monkeypatch.setattr("ganlib.data.packs.READ_WHOLE", 0)
+    return load_pack(pack.path)
+
+
+def taken(pack, count=9, **kwargs):
+    return list(zip(range(count), batches(pack, 16, 3, **({"device": "cuda"} | kwargs))))
+
+
+def test_batches_of_the_gpu_are_those_of_the_cpu(placed):
+    """But for the flips. 9 batches of 16 are one and a half epochs of 96."""
+    pairs = zip(taken(placed, flip=False), taken(placed, flip=False, device="cpu"))
+    for (_, (x, labels)), (_, (x_cpu, labels_cpu)) in pairs:
+        assert x.is_cuda and x.is_contiguous(memory_format=torch.channels_last)
+        assert torch.allclose(x.cpu(), x_cpu, atol=1e-6)
+        assert labels.dtype == torch.int64 and torch.equal(labels.cpu(), labels_cpu)
+
+
+def test_flips_of_the_gpu_follow_from_seed_and_position(placed):
+    whole, plain = taken(placed), taken(placed, flip=False)
+    count = 0
+    for (_, (x, _)), (_, (y, _)) in zip(whole, plain):
+        for one, straight in zip(x, y):
+            flipped = torch.equal(one, straight.flip(2))
+            assert flipped or torch.equal(one, straight)
+            count += flipped
+    assert 45 < count < 99  # of 144
+    for (_, (x, _)), (_, (y, _)) in zip(whole[4:], taken(placed, 5, start=64)):  # goes on as if never stopped
+        assert torch.equal(x, y)
+    for rank in range(2):
+        for (_, (x, _)), (_, (share, _)) in zip(whole, taken(placed, rank=rank, world=2)):
+            assert torch.equal(share, x[rank::2])
+
+
+def test_the_host_never_waits_for_a_batch(placed):
+    """A call that waits for the GPU is an error here; the stream passes into a second epoch and a third."""
+    stream = batches(placed, 16, 3, device="cuda")
+    next(stream)
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(14):
+            next(stream)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 def test_distances_of_the_gpu_are_those_of_the_cpu():
