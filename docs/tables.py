@@ -34,8 +34,11 @@ def profiles_table():
     for name, values in PROFILES.items():
         ends = [f"{values['minutes']} minutes"] if "minutes" in values else []
         ends += [f"{values['images']:,} images"] if "images" in values else []
-        rest = {key: value for key, value in values.items() if key not in ("faces", "minutes", "images")}
-        rows.append([f"`{name}`", f"{values['faces']:,}", " or ".join(ends), in_words(rest) or "nothing"])
+        told = ("faces", "minutes", "images", "least_batch")
+        rest = {key: value for key, value in values.items() if key not in told}
+        changes = [f"batches of at least {values['least_batch']}"] if "least_batch" in values else []
+        changes += [in_words(rest)] if rest else []
+        rows.append([f"`{name}`", f"{values['faces']:,}", " or ".join(ends), ", ".join(changes) or "nothing"])
     return markdown(["profile", "faces drawn", "a training ends after", "what else it changes"], rows)
 
 

@@ -50,7 +50,7 @@ MODELS = {  # name: (preset, its profile, what differs from it, what it is)
         "stylegan-fast", "cpu", PLAIN | dict(width=32, d_width=24),
         "narrow with 32 channels at 64x64 in G and 24 in D"),
     "full": (
-        "stylegan-fast", "colab", dict(max_width=192),
+        "stylegan-fast", None, dict(max_width=192),
         "64 channels at 64x64, batches of 32; trained on a GPU"),
     "projected": ("stylegan-projected", "cpu", dict(batch=16), "D on frozen features of EfficientNet-Lite0"),
 }

@@ -117,7 +117,7 @@ def _add_train(verbs):
     budget = p.add_mutually_exclusive_group()
     budget.add_argument("--images", type=int, help="budget in images seen, over all legs")
     budget.add_argument("--minutes", type=float, help="budget in minutes of training time, over all legs")
-    p.add_argument("--profile", help="start from a profile: smoke, demo, cpu, colab or paper")
+    p.add_argument("--profile", help="start from a profile: smoke, demo, cpu, colab, big or paper")
     p.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
                    help="change config keys")
 

@@ -20,7 +20,7 @@ from .files import data_dir, kept_dir, write_atomic
 from .presets import Profile
 
 KAGGLE_FACES = "kaggle:soumikrakshit/anime-faces"
-WITH_GPU = ("colab", "paper")  # the profiles that have time for real faces
+WITH_GPU = ("colab", "big", "paper")  # the profiles that have time for real faces
 MEMORY = "start.json"  # in the data folder, and in the one that outlives the session
 WORDS = ("synthetic", "drive", "as before")
 YES = ("yes", "true", "on", "as before")  # what people write as keep=, and what names no folder

@@ -2,7 +2,8 @@
 
 A row of PRESETS is what differs from the row it derives from ("base"). Without one, it is what differs from
 the defaults of Config. "source" says where it is from. "profiles" is what a profile changes in this row
-alone.
+alone. "least_batch" of a profile: smaller batches become this large, so that a GPU has enough to do; the
+learning rates grow with them (`_larger_batch`).
 """
 import os
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import torch
 
 from .config import Config
 from .errors import GanlibError, did_you_mean
+from .machine.gpus import gpu_size
 
 REPORT_EPOCH = 21_551  # images in the Kaggle set that the report trains on: one of its epochs
 REPORT = "Wu, Xu & Lu, Artificial Anime Character Design (the report)"
@@ -21,7 +23,8 @@ ANIME_FACES_WITH_GAN = "the AnimeFacesWithGAN repository"
 # In few minutes, smaller batches and a faster D go further. D is blind to contrast: without noise, faces turn
 # grey in a longer run
 SMALL_BATCHES = dict(batch=16, lr_g=0.0004, lr_d=0.0006)
-DCGAN_PROFILES = {"demo": SMALL_BATCHES, "cpu": SMALL_BATCHES | dict(instance_noise=0.1)}
+NOISE = dict(instance_noise=0.1)
+DCGAN_PROFILES = {"demo": SMALL_BATCHES, "cpu": SMALL_BATCHES | NOISE, "colab": NOISE, "big": NOISE}
 # With batches of 16, twice the published learning rates
 WGAN_SMALL = dict(batch=16, lr_g=0.0001, lr_d=0.0001)
 WGAN_GP_SMALL = dict(batch=16, lr_g=0.0002, lr_d=0.0002)
@@ -31,6 +34,7 @@ RELATIVISTIC_PAIRS = dict(width=16, batch=16, loss="relativistic", penalty="r1r2
 TEN_THOUSAND_ITERATIONS = {"paper": dict(images=640_000)}
 HARD_LABELS = dict(real_label=1, fake_label=0)
 STYLE_SMOKE = dict(z_dim=32, w_dim=32, max_width=16)
+QUARTER = dict(width=64, max_width=256, penalty_every=8)
 STYLEGAN_PROFILES = {
     "smoke": STYLE_SMOKE | dict(width=8, batches="4:32", grow="8:0.2 16:0.4 32:0.6", fade_kimg=0.1),
     # at most 128 channels: the published widths see an image a second on two cores. On few cores steps are
@@ -39,8 +43,21 @@ STYLEGAN_PROFILES = {
                  grow="8:3 16:7 32:13 64:23", fade_kimg=2),
     "cpu": dict(z_dim=128, w_dim=128, width=32, max_width=128, batch=16, batches="", penalty_every=8,
                 grow="8:6 16:16 32:30 64:48", fade_kimg=4),
-    # the published widths; by their arithmetic a T4 is at 64x64 after a quarter of the 100 minutes
-    "colab": dict(penalty_every=8, grow="8:30 16:90 32:180 64:320 128:600 256:900", fade_kimg=30),
+    # A quarter of the published widths: an image takes 31 GFLOP at 64x64, and 321 with the published ones, of
+    # which a T4 sees 37 a second. By tests/benchmarks/flops.py a T4 is at 64x64 after a third of the minutes;
+    # an H100 in the profile big after a quarter, an A100 after a half
+    "colab": QUARTER | dict(batches="128:32 256:16", fade_kimg=100,
+                            grow="8:100 16:350 32:800 64:1500 128:2100 256:2700"),
+    "big": QUARTER | dict(batches="128:128 256:64", fade_kimg=200,
+                          grow="8:200 16:700 32:1700 64:3200 128:5000 256:6500"),
+}
+# The shipped generator's widths: 6.8 MB in half precision. It has learned at 0.004 in batches of 32. 0.005 is
+# the published 0.0025 in batches of 64 (StyleGAN2-ADA, Karras et al. 2020) times the root of 4. The half-life
+# of the average is as published there: batch * 10 / 32, in thousands of images
+FAST_PROFILES = {
+    "smoke": STYLE_SMOKE, "demo": RELATIVISTIC_PAIRS, "cpu": RELATIVISTIC_PAIRS,
+    "colab": dict(max_width=192, lr_g=0.004, lr_d=0.004, ema_kimg=20),
+    "big": dict(max_width=192, lr_g=0.005, lr_d=0.005, ema_kimg=80),
 }
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -113,13 +130,15 @@ PRESETS: dict[str, dict[str, Any]] = {
     "stylegan-fast": dict(
         source="Karras et al. 2019 (scaled convolutions, skip and residual networks), with widths for two "
                "CPU cores",
-        profiles={"smoke": STYLE_SMOKE, "demo": RELATIVISTIC_PAIRS, "cpu": RELATIVISTIC_PAIRS},
+        profiles=FAST_PROFILES,
         model="stylegan-fast", z_dim=256, w_dim=256, mapping_layers=4, max_width=256, batch=32,
         lr_g=0.004, lr_d=0.004, beta1=0, beta2=0.99, **HARD_LABELS, first="d",
         penalty="r1", penalty_weight=1, penalty_every=8),
     "stylegan-projected": dict(
         base="stylegan-fast", source="Sauer et al. 2021: D on frozen EfficientNet-Lite0 features",
-        profiles={"smoke": STYLE_SMOKE, "demo": dict(width=16), "cpu": dict(width=16)},
+        profiles={"smoke": STYLE_SMOKE, "demo": dict(width=16), "cpu": dict(width=16),
+                  # the published 0.002 in batches of 64, by the square-root rule
+                  "big": dict(lr_g=0.004, lr_d=0.004)},
         model="stylegan-projected", loss="hinge", penalty="none", batch=64,
         augment="color,translation,cutout"),
 }
@@ -130,8 +149,15 @@ PROFILES: dict[str, dict[str, Any]] = {
         faces=160, resolution=32, width=8, batch=32, images=1_280, log_images=128, frames=6, generators=3),
     "demo": dict(faces=3_000, width=32, minutes=6, frames=48, log_images=320),
     "cpu": dict(faces=6_000, width=32, minutes=25),
-    "colab": dict(faces=20_000, minutes=100),
+    # GPUs such as a T4 (15 GB, compute capability 7.5); such as an A100 or an H100
+    "colab": dict(faces=20_000, minutes=100, least_batch=64, log_images=5_000),
+    "big": dict(faces=20_000, minutes=20, least_batch=256, log_images=20_000),
     "paper": dict(faces=REPORT_EPOCH, images=150 * REPORT_EPOCH),
+}
+OF_GPU = {  # size of a GPU: (its profile, why)
+    "large": ("big", "which has room for batches of 256"),
+    "middle": ("colab", "which has room for batches of 64"),
+    "small": ("cpu", "whose memory is for small networks and batches: they run on it"),
 }
 
 
@@ -153,7 +179,9 @@ def pick_profile():
     if name:
         why = "set by GANLIB_PROFILE"
     elif torch.cuda.is_available():
-        name, why = "colab", f"there is a GPU ({torch.cuda.get_device_name()})"
+        size, words = gpu_size()
+        name, reason = OF_GPU[size]
+        why = f"there is a GPU ({words}), {reason}"
     else:
         name, why = "cpu", "there is no GPU here; set GANLIB_PROFILE to demo for a shorter run"
     if name not in PROFILES:
@@ -187,8 +215,24 @@ def _profile_values(name, profile):
     """What a profile changes in a row."""
     if profile not in PROFILES:
         raise GanlibError(f"There is no profile {profile!r}.{did_you_mean(profile, PROFILES)}")
-    values = {k: v for k, v in PROFILES[profile].items() if k != "faces"}
+    values = {k: v for k, v in PROFILES[profile].items() if k not in ("faces", "least_batch")}
+    values |= _larger_batch(preset(name), PROFILES[profile].get("least_batch", 0))
     return values | PRESETS[name].get("profiles", {}).get(profile, {})
+
+
+def _larger_batch(config, least):
+    """What makes the batch of a Config at least so large: the batch, and learning rates that fit it.
+
+    Rates grow with the square root of the batch, which keeps the noise of Adam's and RMSprop's steps per
+    image as it was (Malladi et al. 2022, https://arxiv.org/abs/2205.10287), and SGD's with the batch itself
+    (Goyal et al. 2017, https://arxiv.org/abs/1706.02677).
+    """
+    times = least / config.batch
+    if times <= 1:
+        return {}
+    factor = times if config.optimizer == "sgd" else times**0.5
+    rates = {key: float(f"{getattr(config, key) * factor:.2g}") for key in ("lr_g", "lr_d")}
+    return {"batch": least} | rates
 
 
 def _row(name):

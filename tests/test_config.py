@@ -1,12 +1,15 @@
 import json
+import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from ganlib.config import Config, changed_keys
 from ganlib.errors import GanlibError
+from ganlib.models.build import build_networks
 from ganlib.presets import PRESETS, PROFILES, REPORT_EPOCH, pick_profile, preset
-from ganlib.training.schedule import steps_of
+from ganlib.training.schedule import moment, steps_of
 
 
 def test_the_default_preset_is_the_reports_recipe():
@@ -172,7 +175,7 @@ def test_the_rows_have_the_numbers_of_their_sources():
         rates="128:1.5 256:2",
     )
     assert preset("stylegan", "cpu").max_width <= 128
-    assert preset("stylegan", "colab").max_width == preset("stylegan", "paper").max_width == 512
+    assert preset("stylegan", "paper").max_width == 512
 
 
 def test_profiles_leave_the_comparison_of_lsgan_and_dcgan_alone():
@@ -247,6 +250,33 @@ def test_every_profile_fits_every_preset():
             assert c.images or c.minutes
 
 
+def test_profiles_of_gpus_have_batches_that_keep_one_busy():
+    for name in PRESETS:
+        assert 64 <= preset(name, "colab").batch <= 128 and preset(name, "big").batch >= 256
+    c = preset("stylegan", "big", resolution=256)
+    assert [moment(c, 1000 * kimg).batch for kimg in (0, 4000, 5000, 6500)] == [256, 256, 128, 64]
+
+
+def test_learning_rates_grow_with_the_root_of_the_batch():
+    def rates(name, profile):
+        c = preset(name, profile)
+        return c.batch, c.lr_g, c.lr_d
+
+    assert rates("dcgan", "colab") == (64, 0.0005, 0.0001)  # as it was: its own batch is large enough
+    assert rates("dcgan", "big") == (256, 0.001, 0.0002)  # four times the batch
+    assert rates("wgan", "big") == (256, 0.0001, 0.0001) and rates("wgan-gp-ttur", "big")[2] == 0.0006
+    assert rates("v1", "big") == (256, 0.00028, 0.00028)  # 128 before: times the root of 2, to two digits
+    assert rates("dcgan-28-sgd", "big") == (256, 0.02, 0.02)  # plain SGD: in proportion
+    assert rates("stylegan-fast", "colab") == (64, 0.004, 0.004)  # and these have their own
+    assert rates("stylegan-fast", "big") == (256, 0.005, 0.005)
+    assert rates("dcgan", "smoke") == (32, 0.0005, 0.0001)  # a profile that names a batch leaves the rates
+
+
+def test_what_big_ships_is_small():
+    G, _ = build_networks(preset("stylegan-fast", "big"))
+    assert sum(x.numel() for x in G.state_dict().values()) * 2 < 8e6  # bytes in half precision
+
+
 def test_difference():
     assert changed_keys({"a": 1, "b": 2}, {"a": 1, "b": 3, "c": 4}) == {"b": (2, 3), "c": (None, 4)}
 
@@ -257,3 +287,28 @@ def test_profile_from_the_environment(monkeypatch):
     monkeypatch.setenv("GANLIB_PROFILE", "dmeo")
     with pytest.raises(GanlibError, match="Did you mean 'demo'"):
         pick_profile()
+
+
+@pytest.mark.parametrize("name, gigabytes, major, minor, profile, words", [
+    ("Tesla T4", 14.6, 7, 5, "colab", "Tesla T4, 15 GB, compute capability 7.5.*batches of 64"),
+    ("NVIDIA A100-SXM4-40GB", 39.4, 8, 0, "big", "40GB, 39 GB, compute capability 8.0.*batches of 256"),
+    ("NVIDIA H100 80GB HBM3", 79.1, 9, 0, "big", "79 GB, compute capability 9.0"),
+    ("NVIDIA L4", 22.0, 8, 9, "colab", "22 GB"),
+    ("Tesla V100-PCIE-32GB", 31.7, 7, 0, "colab", "32 GB, compute capability 7.0"),
+    ("GeForce GTX 1650", 3.8, 7, 5, "cpu", "4 GB.*whose memory is for small networks and batches"),
+])
+def test_profile_of_a_gpu(monkeypatch, name, gigabytes, major, minor, profile, words):
+    gpu = SimpleNamespace(name=name, total_memory=int(gigabytes * 2**30), major=major, minor=minor)
+    monkeypatch.delenv("GANLIB_PROFILE", raising=False)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.current_device", lambda: 1)
+    monkeypatch.setattr("torch.cuda.get_device_properties", {1: gpu}.get)
+    picked = pick_profile()
+    assert picked.name == profile and picked.faces == PROFILES[profile]["faces"]
+    assert re.search(words, str(picked)) and len(str(picked).splitlines()) == 1
+
+
+def test_profile_without_a_gpu(monkeypatch):
+    monkeypatch.delenv("GANLIB_PROFILE", raising=False)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert pick_profile().name == "cpu" and "no GPU" in str(pick_profile())

@@ -133,7 +133,7 @@ def test_recipes_in_prose_work(path):
         eval(call, {"here": Here(), "ganlib": ganlib})  # noqa: S307
 
 
-@pytest.mark.parametrize("profile", ["smoke", "cpu", "colab", "paper"])
+@pytest.mark.parametrize("profile", ["smoke", "cpu", "colab", "big", "paper"])
 @pytest.mark.parametrize("path", NOTEBOOKS[1:5], ids=lambda path: path.stem)
 def test_more_time_is_more_in_every_profile(path, profile, monkeypatch):
     """Whichever ends a training, minutes or images: the code in `What to try next` goes on beyond it."""
