@@ -1,6 +1,9 @@
 """What the loop does beyond a plain DCGAN: critic steps, gates, clipping, penalties, noise, growing."""
 
+import importlib.util
 import json
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,9 +12,11 @@ from safetensors.torch import load_file
 
 from ganlib.models.sampling import sample
 from ganlib.models.store import load_generator
-from ganlib.presets import PRESETS, preset
+from ganlib.presets import PRESETS, PROFILES, preset
 from ganlib.training.loop import train
+from ganlib.training.schedule import moment
 from ganlib.training.states import state_files
+from ganlib.training.step import Step
 
 SMALL = dict(
     resolution=32,
@@ -68,6 +73,60 @@ def test_every_preset_trains_and_its_generator_loads(packs, tmp_path, name):
     assert ("penalty" in last) == (config.penalty != "none") and ("skipped_d" in last) == (config.d_gate > 0)
     images = sample(load_generator(run), 4)
     assert images.shape == (4, size, size, 3) and images.std() > 0
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_learns_in_every_profile(name):
+    """One update of the recipe that each profile makes: only sizes and the schedule are not its own."""
+    size, done = 28 if "28" in name else 32, set()
+    for profile in PROFILES:
+        small = SMALL | dict(resolution=size, batch=4, penalty_every=1, d_gate=0, g_gate=0)
+        config = preset(name, profile, **small)
+        if str(config.recipe()) in done:  # at this size it is the recipe of another profile
+            continue
+        done.add(str(config.recipe()))
+        step, dice = Step(config, torch.device("cpu"), torch.float32), torch.Generator().manual_seed(0)
+        before = {k: [p.clone() for p in network.parameters()] for k, network in step.networks.items()}
+        real = torch.rand(4, 3, size, size, generator=dice) * 2 - 1
+        labels, z = torch.zeros(4, 1, dtype=torch.long), torch.randn(4, config.z_dim, generator=dice)
+        told = step(real, labels, z, moment(config, 0), dice)
+        assert all(float(value) == float(value) for value in told.averaged.values()), profile  # no NaN
+        for k, network in step.networks.items():
+            assert not all(map(torch.equal, before[k], network.parameters())), profile
+
+
+@pytest.fixture(scope="module")
+def flops():
+    """The module that counts the arithmetic from which the profiles of GPUs follow."""
+    path = Path(__file__).parents[1] / "benchmarks" / "flops.py"
+    spec = importlib.util.spec_from_file_location("flops", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["flops"] = module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules["flops"]
+
+
+def test_arithmetic_and_traffic_are_counted(flops):
+    x, weight = torch.zeros(2, 5, 8, 8, requires_grad=True), torch.zeros(7, 5, 3, 3, requires_grad=True)
+    with flops.Counter() as counter:
+        y = torch.nn.functional.conv2d(x, weight, padding=1)
+    once = 2 * (2 * 8 * 8) * (7 * 5 * 3 * 3)  # a product and a sum for every place and weight
+    assert counter.flops == once and counter.kernels == 1
+    assert counter.bytes == 4 * (x.numel() + weight.numel() + y.numel())
+    with flops.Counter() as counter:
+        torch.autograd.grad(y, (x, weight), torch.zeros_like(y))
+    assert counter.flops == 2 * once  # with respect to x, and to the weights
+
+
+def test_a_lazy_penalty_and_a_lazy_generator_cost_less(flops):
+    small = dict(SMALL, batch=4)
+    every, lazy = (flops.cost(preset("wgan-gp", **small, penalty_every=n), 0).flops for n in (1, 4))
+    none = flops.cost(preset("wgan", **small, d_norm="layer"), 0).flops
+    assert lazy - none == pytest.approx((every - none) / 4, rel=1e-3)
+    alone, always = (flops.cost(preset("wgan", **small, d_steps=n), 0).flops for n in (10**6, 1))
+    fifth = flops.cost(preset("wgan", **small), 0).flops
+    assert fifth - alone == pytest.approx((always - alone) / 5, rel=1e-3)
 
 
 MIXTURES = {
