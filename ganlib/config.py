@@ -9,6 +9,8 @@ from typing import Any
 from . import ranges
 from .errors import GanlibError, did_you_mean
 from .machine.device import DTYPES
+from .machine.graphs import MODES
+from .machine.processes import BACKENDS
 from .models.build import MODELS
 from .models.dcgan import ACTIVATIONS, NORMS, RESOLUTIONS, VALUES
 from .training.augment import check_policy
@@ -103,6 +105,8 @@ class Engine:
     generators: int = key(20, "saved generators along the budget, likewise", ranges.zero_or_more)
     device: str = key("auto", '"auto", "cpu", "cuda", "cuda:1", "mps"')
     precision: str = key("auto", "of the forward passes", ranges.one_of(("auto", *DTYPES)))
+    graphs: str = key("auto", "steps as CUDA graphs; on a CPU only if on", ranges.one_of(MODES))
+    backend: str = key("auto", "between processes", ranges.one_of(("auto", *BACKENDS)))
     threads: str = key("auto", 'of a CPU; "auto" tries; a number: for exact runs', ranges.thread_count)
 
 

@@ -6,6 +6,8 @@ import os
 import shutil
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from .errors import GanlibError
 
 
@@ -209,3 +211,32 @@ def move_folder(source, target):
 def _beside(path):
     """What replaces a folder, and what it is called while it is replaced."""
     return path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")
+
+
+def locked(folder, words):
+    """A lock on a folder, which is made; None on a file system without locks, as a mounted Drive.
+
+    words: what the GanlibError says where another process has it.
+    """
+    lock = FileLock(Path(folder) / ".lock")
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GanlibError(f"Cannot make the folder {folder} ({error.strerror or error}): name another "
+                          "one.") from error
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise GanlibError(words) from None
+    except (OSError, NotImplementedError):
+        return None
+    return lock
+
+
+def json_line(line):
+    """The dict on a line of JSON, or None where a kill cut the line short."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None

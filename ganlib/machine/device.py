@@ -1,4 +1,6 @@
 """On what, and how precisely, a run is computed."""
+import contextlib
+
 import torch
 
 from ..errors import GanlibError
@@ -32,6 +34,17 @@ def global_generator(device):
     if device.type == "mps":
         return torch.mps._get_default_mps_generator()
     return torch.default_generator
+
+
+@contextlib.contextmanager
+def tuned(device):
+    """On a GPU, cuDNN tries its ways of each convolution when it first comes, and keeps the fastest."""
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = device.type == "cuda" or before
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
 
 
 def _device(name):

@@ -12,8 +12,7 @@ import torch.distributed as dist
 
 from ..errors import ElsewhereError, GanlibError
 
-
-BACKENDS = ("gloo", "nccl")  # what carries numbers between processes: gloo those of CPUs, NCCL those of GPUs
+BACKENDS = ("gloo", "nccl")  # carry numbers between processes, of CPUs and of GPUs
 
 
 class World:
@@ -29,7 +28,7 @@ class World:
 
     @torch.no_grad()
     def average(self, tensors):
-        """Replace each of the tensors (of one device) by its mean over all processes: one sum of one buffer."""
+        """Replace each of the tensors, all of one device, by its mean over all processes. They travel together."""
         if self.size == 1:
             return
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
@@ -37,6 +36,14 @@ class World:
         flat /= self.size
         parts = flat.split([tensor.numel() for tensor in tensors])
         torch._foreach_copy_(tensors, [part.view(x.shape) for part, x in zip(parts, tensors, strict=True)])
+
+    @property
+    def is_on_nccl(self):
+        return self.size > 1 and dist.get_backend() == "nccl"
+
+    def with_shared_norms(self, network):
+        """The network, with statistics of batch norm over all processes where NCCL carries them."""
+        return torch.nn.SyncBatchNorm.convert_sync_batchnorm(network) if self.is_on_nccl else network
 
     def means(self, values):
         """The means of a list of numbers over all processes."""
@@ -75,6 +82,16 @@ class World:
             raise ElsewhereError(box[1])
         return box[0]
 
+    def check_batches(self, batches):
+        """Raise GanlibError where a batch cannot be shared out among the processes."""
+        for batch in map(int, batches):
+            if batch % self.size:
+                less = batch - batch % self.size
+                near = f"{less} or {less + self.size}" if less else self.size
+                kind = GanlibError if self.is_first else ElsewhereError
+                raise kind(f"A batch of {batch} does not divide among {self.size} processes: take {near}, or "
+                           "another number of processes.")
+
     def need_equal(self, name, value):
         """Raise GanlibError in all processes where they do not have the same value."""
         if self.size == 1:
@@ -85,8 +102,8 @@ class World:
         for rank, other in enumerate(found):
             if other != found[0]:
                 kind = GanlibError if self.is_first else ElsewhereError
-                raise kind(f"The processes of this run have unequal {name}: process 0 has {found[0]}, process "
-                           f"{rank} has {other}. Start all of them with the same command.")
+                raise kind(f"The processes of this run have unequal {name}: process 0 has {found[0]}, "
+                           f"process {rank} has {other}. Start all of them with the same command.")
 
     @contextlib.contextmanager
     def _alive(self):
@@ -106,13 +123,14 @@ def world():
 
 
 def started():
-    """(rank, size, rank on this machine) that torchrun gave this process; (0, 1, 0) where it was not there."""
+    """(rank, size, rank on this machine), as torchrun gave them to this process; without it (0, 1, 0)."""
     names = {"RANK": 0, "WORLD_SIZE": 1, "LOCAL_RANK": 0}
     try:
         rank, size, local = (int(os.environ.get(name, default)) for name, default in names.items())
     except ValueError:
         found = ", ".join(f"{name}={os.environ.get(name)!r}" for name in names)
-        raise GanlibError(f"{found} in the environment are no numbers: unset them, or start with torchrun.") from None
+        raise GanlibError(f"{found} in the environment are no numbers: unset them, or start with "
+                          "torchrun.") from None
     return rank, size, local
 
 
@@ -146,7 +164,8 @@ def _backend(device, backend):
     if backend == "auto":
         return "nccl" if device.type == "cuda" and has_nccl else "gloo"
     if backend == "nccl" and device.type != "cuda":
-        raise GanlibError(f"backend='nccl' is for GPUs, and this run is on {device.type}: take backend='gloo'.")
+        raise GanlibError(f"backend='nccl' is for GPUs, and this run is on {device.type}: take "
+                          "backend='gloo'.")
     if backend == "nccl" and not has_nccl:
         raise GanlibError("backend='nccl' is not in this PyTorch: take backend='gloo'.")
     return backend
@@ -158,13 +177,14 @@ def _meet(device, backend):
         raise GanlibError("This PyTorch cannot train on several processes: start one.")
     missing = [name for name in ("MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
     if missing:
-        raise GanlibError(f"WORLD_SIZE is set, but not {' and '.join(missing)}: start with torchrun, or unset it.")
+        raise GanlibError(f"WORLD_SIZE is set, but not {' and '.join(missing)}: start with torchrun, or "
+                          "unset it.")
     try:
         dist.init_process_group(backend, device_id=device if backend == "nccl" else None)
     except (RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise GanlibError(f"The processes of this run do not find each other ({reason}): stop what is left of "
-                          "them, and start the same command again.") from error
+        raise GanlibError(f"The processes of this run do not find each other ({reason}): stop what is left "
+                          "of them, and start the same command again.") from error
     atexit.register(_part)
 
 
@@ -176,5 +196,5 @@ def _part():
 def lost(error):
     """The GanlibError for a RuntimeError in which another process went away."""
     reason = str(error).strip().splitlines()[0][:120]
-    return GanlibError("Another process of this run has ended, so this one ends too. The run stands at its last "
-                       f"checkpoint: start the same command again. ({reason})")
+    return GanlibError("Another process of this run has ended, so this one ends too. The run stands at its "
+                       f"last checkpoint: start the same command again. ({reason})")

@@ -49,3 +49,7 @@ def say(text):
     """A line of its own, above any bar; left unsaid where a terminal was closed."""
     with contextlib.suppress(OSError, ValueError):
         Bar.write(text)
+
+
+def silent(text):
+    """In the place of `say`, where another process of the run says it."""

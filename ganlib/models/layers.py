@@ -48,7 +48,7 @@ def blur(x):
 
 
 class Dropout(nn.Dropout):
-    """Dropout that draws from torch's global generator, for the images of this process as `seeding.draw` does."""
+    """Dropout whose draws, from torch's global generator, are those of one process, as of `seeding.draw`."""
 
     def forward(self, x):
         if not self.training:

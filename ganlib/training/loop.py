@@ -2,6 +2,7 @@
 import contextlib
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -11,18 +12,20 @@ from ..data.packs import Pack, load_pack
 from ..errors import GanlibError, memory_advice
 from ..images import spread, to_uint8
 from ..machine.clock import Clock
-from ..machine.device import describe, global_generator, pick_device
+from ..machine.device import describe, global_generator, pick_device, tuned
+from ..machine.graphs import recorder_for
 from ..machine.interrupts import interruptible
-from ..machine.progress import ProgressLine, say
+from ..machine.processes import joined
+from ..machine.progress import ProgressLine, say, silent
 from ..machine.threads import ThreadChooser
 from ..models.sampling import generate, latents
 from ..models.store import not_finite
-from ..seeding import mixed, seeded
+from ..seeding import draw, mixed
 from .agenda import Agenda, State
 from .meter import Meter, not_finite_keys
 from .runs import RunFolder
-from .schedule import moment
-from .step import Step
+from .schedule import ema_decay, moment, steps_of
+from .step import Step, obstacle
 
 FIT_Z = 1_024  # latents from which the averaged generator's batch-norm statistics are estimated
 
@@ -56,9 +59,14 @@ def train(config, pack, run, hook=None, progress=True):
     device, dtype = pick_device(config.device, config.precision)
     config = config.replace(data=pack.hash)
     folder = RunFolder(run)
-    gpus = [device] if device.type == "cuda" else []
-    with folder.claimed(config, pack), torch.random.fork_rng(gpus), memory_advice(_advice(config, 0)):
-        return _Leg(config, pack, folder, device, dtype, hook, progress).run()
+    with contextlib.ExitStack() as stack:
+        world = stack.enter_context(joined(device, config.backend))
+        world.need_equal("recipes or budgets", config.to_dict())
+        world.check_batches(steps_of(config.batches).values() or [config.batch])
+        world.first(lambda: stack.enter_context(folder.claimed(config, pack)) and None)
+        stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
+        stack.enter_context(memory_advice(_advice(config, 0)))
+        return _Leg(config, pack, folder, device, dtype, hook, progress, world).run()
 
 
 def _check(config, pack):
@@ -79,11 +87,15 @@ def _advice(config, images):
 class _Leg:
     """One call of train: from the start or a checkpoint to the budget's end or an interrupt."""
 
-    def __init__(self, config, pack, folder, device, dtype, hook, progress):
-        self.config, self.pack, self.folder, self.hook, self.progress = config, pack, folder, hook, progress
-        self.step = Step(config, device, dtype)
+    def __init__(self, config, pack, folder, device, dtype, hook, progress, world):
+        self.config, self.pack, self.folder, self.hook, self.world = config, pack, folder, hook, world
+        self.progress = progress and world.is_first
+        self.say = say if world.is_first else silent
+        recorder = recorder_for(config.graphs, device, obstacle(config, device, dtype), self.say)
+        self.step = Step(config, device, dtype, recorder)
         self.dice = global_generator(device)
-        saved = folder.resume(self.step, say)
+        self.z_dice = torch.Generator(device)
+        saved = self.resume()
         self.state = State(saved["images"], saved["train_seconds"]) if saved else State()
         self.agenda = Agenda(config, self.state)
         self.meter = Meter(config, self.state)
@@ -92,12 +104,19 @@ class _Leg:
         self.fit_z = latents(FIT_Z, config.z_dim, config.seed + 1).split(config.batch)
         self.real = to_uint8(next(batches(pack, 64, config.seed, flip=False))[0]).numpy()
 
+    def resume(self):
+        """Fill the Step from the newest state, of which this returns the progress, or None."""
+        saved = self.world.first(lambda: self.folder.resume(self.step, self.say))
+        if saved and not self.world.is_first:
+            self.folder.fill(self.step, self.say)
+        return saved
+
     def run(self):
         """Begin, go on until the budget is spent, and end."""
         if self.agenda.reached >= 1:
-            return self.finished()
+            return self.world.first(self.finished)
         with contextlib.closing(ProgressLine(self.state.images, self.progress)) as self.line:
-            self.begin()
+            self.world.first(self.begin)
             self.go_on()
         return self.end()
 
@@ -106,14 +125,14 @@ class _Leg:
         data = self.batches()
         threads = self.config.threads if self.step.device.type == "cpu" else torch.get_num_threads()
         chooser = ThreadChooser(threads, self.tell_threads)
-        with interruptible() as interrupt, chooser, Clock() as self.clock:
+        with interruptible() as interrupt, chooser, Clock() as self.clock, tuned(self.step.device):
             stopped = False
             while not stopped:
                 at = moment(self.config, self.state.images)
                 piece = chooser.piece(self.config.d_steps * at.batch, (at.resolution, at.batch))
                 with piece, memory_advice(_advice(self.config, self.state.images)):
                     self.one_step(data, at)
-                due = self.agenda.due(self.state, interrupt.is_set())
+                due = self.agenda.due(self.state, self.tick(interrupt.is_set()))
                 if due:
                     self.write(due)
                 self.show_progress(due.stop)
@@ -134,7 +153,8 @@ class _Leg:
         """The log's first line, and the first pictures: real ones, then the untrained generator's."""
         precision = str(self.step.dtype).removeprefix("torch.")
         self.note("start", device=describe(self.step.device), precision=precision, torch=torch.__version__,
-                  threads=torch.get_num_threads(), pack=self.pack.in_words, engine=self.config.engine())
+                  threads=torch.get_num_threads(), processes=self.world.size, pack=self.pack.in_words,
+                  engine=self.config.engine())
         if self.state.images == 0:
             self.folder.save_grid("real", self.real)
             self.save_frame(self.averaged())
@@ -145,7 +165,8 @@ class _Leg:
         It counts the images that it gives, as the run does.
         """
         return batches(self.pack, lambda images: moment(self.config, images).batch, self.config.seed,
-                       self.state.images, self.step.device, self.config.flip)
+                       self.state.images, self.step.device, self.config.flip, self.world.rank,
+                       self.world.size)
 
     def one_step(self, data, start):
         """D learns d_steps times, G once: before the first of them or after the last.
@@ -158,30 +179,44 @@ class _Leg:
         for turn in range(config.d_steps):
             now = moment(config, state.images)
             at = dataclasses.replace(start, noise=now.noise, penalised=now.penalised)
-            self.dice.manual_seed(mixed(config.seed, state.images, "step"))
             real, labels = next(data)
-            z = torch.randn(at.batch, config.z_dim, generator=seeded(config.seed, state.images, "z"))
-            z = z.to(real.device, non_blocking=real.is_cuda)
-            told = self.step(real, labels, z, at, self.dice, turn == turn_of_g, measure)
+            z = self.draw_z(len(real))
+            self.dice.manual_seed(mixed(config.seed, state.images, "step"))
+            seen = state.images + at.batch
+            ema = ema_decay(config, seen, seen - begun) if turn == config.d_steps - 1 else None
+            told = self.step(real, labels, z, at, self.dice, turn == turn_of_g, measure, ema)
             self.warn(self.meter.add(told))
-            state.images += at.batch
-        self.step.average(state.images, state.images - begun)
-        self.tick()
+            state.images = seen
 
-    def tick(self):
-        """Count the time since the last tick as training, but for sleep."""
+    def draw_z(self, n):
+        """z ~ N(0, 1), (n, z_dim): this process's of the whole batch, drawn on the device."""
+        self.z_dice.manual_seed(mixed(self.config.seed, self.state.images, "z"))
+        return draw(partial(torch.randn, device=self.step.device), (n, self.config.z_dim), self.z_dice)
+
+    def tick(self, interrupted=False):
+        """Count the time since the last tick as training, but for sleep; whether any process is interrupted.
+
+        The clock of the process of rank 0 counts, and so all of them agree on what is due.
+        """
         seconds, slept = self.clock.tick()
+        seconds, interrupted = self.world.most(seconds if self.world.is_first else 0.0, interrupted)
         self.state.seconds += seconds
         if slept:
             self.note("slept", seconds=round(slept, 1))
+        return bool(interrupted)
 
     def write(self, due):
         """A record; pictures, generators and states as they are due."""
         values = self.meter.read()  # this waits for the steps that a GPU still has to do,
         self.tick()  # ... which is training time; what follows is not
-        images, seconds = self.state.images, self.state.seconds
-        at = moment(self.config, images) if self.config.grow else None  # of the pictures made here
+        at = moment(self.config, self.state.images) if self.config.grow else None  # of the pictures made here
         record = self.meter.record(values, self.state, at)
+        self.world.first(lambda: self.save(due, record))
+        self.clock.restart()
+
+    def save(self, due, record):
+        """What is due, in the files of the run."""
+        images, seconds = self.state.images, self.state.seconds
         G = self.averaged() if due.frame or due.snapshot or due.state else None
         self.stop_if_diverged(record, G)
         if due.frame:
@@ -195,7 +230,6 @@ class _Leg:
             self.folder.export(G, self.config, images, seconds)
         if self.hook:
             self.hook(record)
-        self.clock.restart()
 
     def averaged(self):
         """The averaged generator as it is now, ready to draw."""
@@ -227,12 +261,12 @@ class _Leg:
         stopped = "budget" if self.agenda.reached >= 1 else "interrupt"
         self.note("stop", reason=stopped)
         if stopped == "interrupt":
-            say(f"Stopped at {self.state.images:,} images, and saved: the same call goes on from here.")
+            self.say(f"Stopped at {self.state.images:,} images, and saved: the same call goes on from here.")
         return Run(self.folder.path, self.state.images, self.state.seconds, stopped)
 
     def warn(self, text):
         if text:
-            say(f"Warning: {text}")
+            self.say(f"Warning: {text}")
             self.note("warning", text=text)
 
     def tell_threads(self, threads, rates):
@@ -242,4 +276,5 @@ class _Leg:
     def note(self, event, **values):
         """An event in the log."""
         record = {"event": event, "images": self.state.images, "train_seconds": round(self.state.seconds, 3)}
-        self.folder.log(record | values)
+        if self.world.is_first:
+            self.folder.log(record | values)

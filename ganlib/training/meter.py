@@ -1,6 +1,8 @@
 """The numbers of a record of the log, added up from what steps tell."""
 import math
 
+from ..machine.sums import Sums, over_processes
+
 # The keys of a record, in their order: averages since the last record, or what its last step tells
 KEYS = ("loss_g", "loss_d", "d_real", "d_fake", "d_fake_g", "accuracy", "grad_g", "grad_d", "penalty",
         "skipped_g", "skipped_d")
@@ -13,23 +15,18 @@ class Meter:
     def __init__(self, config, state):
         self.gates = {"g": config.g_gate, "d": config.d_gate}
         self.closed = {"g": 0, "d": 0}  # steps without an update, one after the other
-        self.totals, self.newest = {}, {}
+        self.sums, self.newest = Sums(), {}
         self.since = state.images, state.seconds
 
     def add(self, told):
         """Add what one call of the Step Told; a warning in words, where a gate never opens, else ''."""
-        for key, value in told.averaged.items():
-            total, n = self.totals.get(key, (0.0, 0))
-            self.totals[key] = total + value, n + 1
-        self.newest |= told.newest
+        self.sums.add(told.averaged)
+        self.newest |= {key: value.clone() for key, value in told.newest.items()}
         return self._closed_gates(told)
 
     def read(self):
         """The numbers since the last record; this waits for the device. The sums begin anew."""
-        values = {key: float(total) / n for key, (total, n) in self.totals.items()}
-        values |= {key: float(value) for key, value in self.newest.items()}
-        self.totals.clear()
-        return values
+        return self.sums.read() | over_processes(self.newest)
 
     def record(self, values, state, at):
         """The record of the log, a dict of plain numbers; at: the Moment, of a run that grows, or None."""

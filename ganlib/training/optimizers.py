@@ -2,18 +2,19 @@
 import torch
 
 
-def adam(config, params, lr, fused):
+def adam(config, params, lr, fused, recorded):
     """Adam (Kingma & Ba 2014, https://arxiv.org/abs/1412.6980)."""
     betas = config.beta1, config.beta2
-    return torch.optim.Adam(params, lr, betas, weight_decay=config.weight_decay, fused=fused)
+    return torch.optim.Adam(params, lr, betas, weight_decay=config.weight_decay, fused=fused,
+                            capturable=recorded)
 
 
-def rmsprop(config, params, lr, fused):
+def rmsprop(config, params, lr, fused, recorded):
     """RMSprop, as the WGAN's authors use it. It has no fused form."""
-    return torch.optim.RMSprop(params, lr, weight_decay=config.weight_decay)
+    return torch.optim.RMSprop(params, lr, weight_decay=config.weight_decay, capturable=recorded)
 
 
-def sgd(config, params, lr, fused):
+def sgd(config, params, lr, fused, recorded):
     """Stochastic gradient descent with momentum."""
     return torch.optim.SGD(params, lr, config.momentum, weight_decay=config.weight_decay, fused=fused)
 
@@ -22,6 +23,21 @@ OPTIMIZERS = {"adam": adam, "rmsprop": rmsprop, "sgd": sgd}
 
 
 def build_optimizer(config, module, lr):
-    """The optimizer that a Config names, for the parameters of a module; fused where the device has that."""
+    """The optimizer that a Config names, for the parameters of a module; fused where the device has that.
+
+    On a GPU its learning rate is a tensor there, which a recorded step reads anew in each replay.
+    """
     device = next(module.parameters()).device
-    return OPTIMIZERS[config.optimizer](config, module.parameters(), lr, device.type in ("cpu", "cuda"))
+    on_gpu = device.type == "cuda"
+    lr = torch.tensor(lr, device=device) if on_gpu else lr
+    fused = device.type in ("cpu", "cuda")
+    return OPTIMIZERS[config.optimizer](config, module.parameters(), lr, fused, on_gpu)
+
+
+def set_rate(optimizer, lr):
+    """Give an optimizer a learning rate; a tensor keeps its place in memory."""
+    group = optimizer.param_groups[0]
+    if torch.is_tensor(group["lr"]):
+        group["lr"].fill_(lr)
+    else:
+        group["lr"] = lr

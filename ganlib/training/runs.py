@@ -6,11 +6,9 @@ import contextlib
 import json
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from ..config import Config, changed_keys
 from ..errors import GanlibError
-from ..files import append_text, remove_folder, write_atomic
+from ..files import append_text, json_line, locked, remove_folder, write_atomic
 from ..images import encoded, grid
 from ..models.store import read_metadata, save_generator
 from .states import load_state, remove_state, save_state, state_files
@@ -26,7 +24,7 @@ def read_log(run):
     path = folder_of(run) / "log.jsonl"
     if not path.is_file():
         raise GanlibError(f"{path.parent} has no log.jsonl: expected a run's folder, as `train` writes it.")
-    records = [record for line in path.read_text().splitlines() if (record := _record(line))]
+    records = [record for line in path.read_text().splitlines() if (record := json_line(line))]
     return [r for r in records if "event" not in r], [r for r in records if "event" in r]
 
 
@@ -72,7 +70,8 @@ class RunFolder:
         is cleared away.
         """
         self._refuse_other_folders()
-        lock = self._lock()
+        lock = locked(self.path, f"Another training runs in {self.path}: stop it first (a notebook's kernel "
+                                 "may still be at it), or name another folder.")
         try:
             if self.config_path.exists():
                 there = Config.load(self.config_path)  # or: this is no config of a run
@@ -93,23 +92,6 @@ class RunFolder:
         if not self.path.is_dir() or any(not p.name.startswith(".") for p in self.path.iterdir()):
             raise GanlibError(f"{self.path} exists and is not a run: name a new folder (nothing was "
                               "changed).")
-
-    def _lock(self):
-        """A lock on the folder, or None on a file system without locks, as a mounted Drive."""
-        lock = FileLock(self.path / ".lock")
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise GanlibError(f"Cannot make the folder {self.path} ({error.strerror or error}): name another "
-                              "one.") from error
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise GanlibError(f"Another training runs in {self.path}: stop it first (a notebook's kernel may "
-                              "still be at it), or name another folder.") from None
-        except (OSError, NotImplementedError):
-            return None
-        return lock
 
     def _has_had_a_state(self, config):
         """Whether the run has a state, or had one that was deleted: each leg that ends writes one."""
@@ -150,13 +132,18 @@ class RunFolder:
 
     def resume(self, step, say):
         """Fill a Step from the newest intact state and cut the run back to it; its progress, or None."""
-        progress = load_state(self.path, step.networks, self._optimizers(step), step.G_ema, say)
+        progress = self.fill(step, say)
         if progress is None and self.generator_path.exists():
             raise GanlibError(f"{self.path} holds a generator but no state file to resume from. Its "
                               "generator still works; to train, name another folder (nothing was changed).")
+        self._cut_back(progress["images"] if progress else 0)
+        return progress
+
+    def fill(self, step, say):
+        """Fill a Step from the newest intact state; its progress, or None."""
+        progress = load_state(self.path, step.networks, self._optimizers(step), step.G_ema, say)
         if progress and step.scaler.is_enabled() and progress["scaler"]:
             step.scaler.load_state_dict(progress["scaler"])
-        self._cut_back(progress["images"] if progress else 0)
         return progress
 
     def save_state(self, step, images, seconds):
@@ -217,15 +204,6 @@ class RunFolder:
             return None
 
 
-def _record(line):
-    """The dict on a line of the log, or None where a kill cut the line short."""
-    try:
-        record = json.loads(line)
-    except ValueError:
-        return None
-    return record if isinstance(record, dict) else None
-
-
 def _images_of(line):
     """The images seen on a line of the log, or -1 for a line without."""
-    return (_record(line) or {}).get("images", -1)
+    return (json_line(line) or {}).get("images", -1)

@@ -106,15 +106,16 @@ def _fill(tensors, networks, optimizers, ema):
         for i, (group, parameter) in enumerate(_parameters(optimizer)):
             prefix = f"{name}.{i}."
             optimizer.state[parameter] = {
-                key.removeprefix(prefix): _like(parameter, value, group.get("fused"))
+                key.removeprefix(prefix): _like(parameter, value, group)
                 for key, value in tensors.items() if key.startswith(prefix)}
 
 
-def _like(parameter, value, fused):
-    """`value` in the layout and on the device of a parameter; Adam's step, a scalar, there only if fused."""
+def _like(parameter, value, group):
+    """`value` in the layout and on the device of a parameter; the count of steps there only if need be."""
     if value.shape == parameter.shape:
         return torch.zeros_like(parameter).copy_(value)
-    return value.to(parameter.device if fused else "cpu", copy=True)
+    there = group.get("fused") or group.get("capturable")
+    return value.to(parameter.device if there else "cpu", copy=True)
 
 
 def _read(path):

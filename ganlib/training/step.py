@@ -4,6 +4,9 @@ Nothing here knows a file, a clock, a budget or a progress bar. Real images, the
 does `dice`, the torch.Generator that everything else is drawn from: noise, augmentations, styles to mix.
 (Dropout is the one layer that draws by itself, from torch's global generator.) The host never waits for the
 device, but where a gate has to read a loss. (With fp16, an optimizer that is not fused waits as well.)
+
+What changes from update to update lies in tensors on the device: learning rates, the fade, the strength of
+the noise. So an update can be recorded once, and replayed.
 """
 import copy
 from dataclasses import dataclass, field
@@ -12,11 +15,13 @@ import torch
 from torch.nn.functional import avg_pool2d, interpolate
 from torch.nn.utils import get_total_norm
 
+from ..machine.processes import world
+from ..machine.sums import follow
 from ..models.build import build_networks
+from ..seeding import normal_like
 from .augment import augment
 from .losses import LOSSES, NEEDS_REAL, PENALTIES, SIGMOID, clip_weights, noisy_labels
-from .optimizers import build_optimizer
-from .schedule import ema_decay
+from .optimizers import build_optimizer, set_rate
 
 
 @dataclass
@@ -33,15 +38,20 @@ class Told:
 class Step:
     """G, D, the averaged G, and their optimizers; calling it does one update.
 
-    config: a Config; device, dtype: as `pick_device` gives them.
+    config: a Config; device, dtype: as `pick_device` gives them. recorder: a Recorder, or None where each
+    update runs as it is. Where several processes train together, each has the same networks.
     """
 
-    def __init__(self, config, device, dtype):
-        self.config, self.device, self.dtype = config, device, dtype
+    def __init__(self, config, device, dtype, recorder=None):
+        self.config, self.device, self.dtype, self.recorder = config, device, dtype, recorder
+        self.world = world()
         G, D = build_networks(config)
         self.G = G.to(device, memory_format=torch.channels_last).train()
         self.D = D.to(device, memory_format=torch.channels_last).train()
         self.G_ema = copy.deepcopy(self.G).requires_grad_(False)
+        self.G, self.D = self.world.with_shared_norms(self.G), self.world.with_shared_norms(self.D)
+        self.fade, self.noise, self.ema_weight = torch.zeros(3, device=device)
+        self.resolution = config.resolution
         self.networks = {"g": self.G, "d": self.D}
         self.optimizers = {"g": build_optimizer(config, self.G, config.lr_g),
                            "d": build_optimizer(config, self.D, config.lr_d)}
@@ -50,16 +60,28 @@ class Step:
         self.loss_d, self.loss_g = LOSSES[config.loss]
         self.penalty = PENALTIES[config.penalty]  # None where no update has one
 
-    def __call__(self, real, c, z, at, dice, with_g=True, measure=False):
-        """One update of D, and one of G where with_g. Returns what they Told.
+    def __call__(self, real, c, z, at, dice, with_g=True, measure=False, ema=None):
+        """One update of D, and one of G where with_g. Returns what they Told, good until the next call.
 
         real: (B, 3, R, R) in [-1, 1]; c: the labels of these images, int64 (B, K), -1 where unknown; z: (B,
         z_dim) ~ N(0, 1), all on the device. at: the Moment of the schedule. measure: also tell what costs
-        time to find out.
+        time to find out. ema: how much of the averaged G stays, from 0 to 1; None leaves it as it is.
         """
+        self._set_schedule(at, ema)
+        if not self.recorder:
+            return self.update(real, c, z, at, dice, with_g, measure, ema is not None)
+
+        def update(real, c, z):
+            told = self.update(real, c, z, at, dice, with_g, measure, ema is not None)
+            return told.averaged, told.newest
+
+        kind = at.resolution, at.fade < 1, at.batch, at.penalised, with_g, measure, ema is not None
+        return Told(*self.recorder(kind, update, (real, c, z)))
+
+    def update(self, real, c, z, at, dice, with_g, measure, average):
+        """What a call does, after the schedule is set."""
         told = Told()
-        self._set_schedule(at)
-        real = at_moment(real, at)
+        real = at_moment(real, at, self.fade)
         # both networks learn from the same pictures; without G's turn no way back through G is kept
         with self.autocast, torch.set_grad_enabled(with_g):
             fake = self.G(z, c, dice)
@@ -68,6 +90,8 @@ class Step:
         self.update_d(real, fake.detach(), c, at, dice, told, measure)  # detached: D's loss is not to move G
         if with_g and self.config.first == "d":
             self.update_g(real, fake, c, at, dice, told, measure)
+        if average:
+            self.average()
         return told
 
     def update_g(self, real, fake, c, at, dice, told, measure):
@@ -111,10 +135,9 @@ class Step:
             told.newest["d_fake_g"] = self._answer_now(seen_fake, c)
 
     @torch.no_grad()
-    def average(self, images, new):
-        """Move the averaged G towards G, after `new` more images of now `images` seen."""
-        weight = 1 - ema_decay(self.config, images, new)
-        torch._foreach_lerp_(list(self.G_ema.parameters()), list(self.G.parameters()), weight)
+    def average(self):
+        """Move the averaged G towards G."""
+        follow(list(self.G_ema.parameters()), list(self.G.parameters()), self.ema_weight)
 
     @torch.no_grad()
     def averaged_generator(self, at, zs):
@@ -129,18 +152,24 @@ class Step:
             self.G_ema.calibrate([z.to(self.device) for z in zs])
         return self.G_ema.eval()
 
-    def _set_schedule(self, at):
-        """Resolution, fade and learning rates of a Moment."""
+    def _set_schedule(self, at, ema):
+        """Resolution, fade, noise, learning rates and average of a Moment."""
         if self.config.grow:
             self.G.grow(at.resolution, at.fade)
             self.D.grow(at.resolution, at.fade)
-        self.optimizers["g"].param_groups[0]["lr"] = self.config.lr_g * at.rate
-        self.optimizers["d"].param_groups[0]["lr"] = self.config.lr_d * at.rate
+        if self.recorder and at.resolution != self.resolution:
+            self.recorder.forget()
+        self.resolution = at.resolution
+        self.fade.fill_(at.fade)
+        self.noise.fill_(at.noise)
+        self.ema_weight.fill_(0 if ema is None else 1 - ema)
+        for name, lr in (("g", self.config.lr_g), ("d", self.config.lr_d)):
+            set_rate(self.optimizers[name], lr * at.rate)
 
     def _as_d_sees(self, x, at, dice):
         """Pictures as D sees them: with instance noise, and augmented."""
         if self.config.instance_noise:
-            x = x + at.noise * torch.empty_like(x).normal_(generator=dice)
+            x = x + self.noise * normal_like(x, dice)
         return augment(x, self.config.augment, dice)
 
     def _targets(self, n, dice):
@@ -169,7 +198,7 @@ class Step:
         gate = {"g": self.config.g_gate, "d": self.config.d_gate}[name]
         if not gate:
             return True
-        value = loss.item()
+        value = self.world.means([loss.item()])[0]
         is_open = value > gate if name == "g" else value >= gate
         told.averaged[f"skipped_{name}"] = float(not is_open)
         return is_open
@@ -181,22 +210,34 @@ class Step:
         optimizer = self.optimizers[name]
         optimizer.zero_grad()
         self.scaler.scale(loss).backward()
+        parameters = [p for p in self.networks[name].parameters() if p.grad is not None]
+        self.world.average([p.grad for p in parameters])
         if measure:
             self.scaler.unscale_(optimizer)
-            gradients = [p.grad for p in self.networks[name].parameters() if p.grad is not None]
-            told.newest[f"grad_{name}"] = get_total_norm(gradients)
+            told.newest[f"grad_{name}"] = get_total_norm([p.grad for p in parameters])
         self.scaler.step(optimizer)
         self.scaler.update()
 
 
-def at_moment(x, at):
+def obstacle(config, device, dtype):
+    """Why updates of a Config cannot be recorded, in words, or ""."""
+    if world().size > 1 and device.type == "cuda" and not world().is_on_nccl:
+        return "only NCCL's sums over processes can be recorded"
+    if config.d_gate or config.g_gate:
+        return "a gate (d_gate, g_gate) reads a loss in each of them"
+    if config.optimizer == "rmsprop" and dtype == torch.float16:
+        return "with precision='fp16' RMSprop asks in each of them whether it may go on"
+    return ""
+
+
+def at_moment(x, at, fade):
     """Real images (B, 3, R, R) at the resolution of a Moment, faded in as the networks' pictures are.
 
-    Karras et al. 2017, https://arxiv.org/abs/1710.10196, sec. 3.
+    fade: that of the Moment, as a tensor. Karras et al. 2017, https://arxiv.org/abs/1710.10196, sec. 3.
     """
     if x.shape[-1] > at.resolution:
         x = avg_pool2d(x, x.shape[-1] // at.resolution)
     if at.fade < 1:
         coarse = interpolate(avg_pool2d(x, 2), scale_factor=2)
-        x = coarse.lerp(x, at.fade)
+        x = coarse.lerp(x, fade)
     return x

@@ -62,9 +62,10 @@ def test_resume_is_exact_with_fused_adam_and_channels_last(tmp_path):
 
 def test_fused_adams_step_goes_to_the_device_of_its_parameter():
     p = torch.zeros(3, 2, device="meta")
-    assert _like(p, torch.tensor(5.0), fused=True).device.type == "meta"
-    assert _like(p, torch.tensor(5.0), fused=None).device.type == "cpu"
-    assert _like(p, torch.ones(3, 2), fused=None).device.type == "meta"
+    assert _like(p, torch.tensor(5.0), dict(fused=True)).device.type == "meta"
+    assert _like(p, torch.tensor(5.0), dict(fused=None, capturable=True)).device.type == "meta"
+    assert _like(p, torch.tensor(5.0), dict()).device.type == "cpu"
+    assert _like(p, torch.ones(3, 2), dict()).device.type == "meta"
 
 
 def test_a_kill_between_checksum_and_state_leaves_the_state_before(tmp_path, monkeypatch):

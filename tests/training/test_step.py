@@ -8,7 +8,7 @@ from ganlib.machine.device import global_generator
 from ganlib.models.build import build_networks
 from ganlib.presets import preset
 from ganlib.training.optimizers import build_optimizer
-from ganlib.training.schedule import Moment, moment
+from ganlib.training.schedule import Moment, ema_decay, moment
 from ganlib.training.step import Step, at_moment
 
 CPU = torch.device("cpu")
@@ -177,8 +177,7 @@ def test_the_averaged_generator_follows_by_its_half_life():
     step = a_step(tiny(ema_kimg=0.05, ema_rampup=100))
     expected = step.G_ema.to_rgb.weight.clone()
     for images in (16, 32, 48):
-        update(step, images=images - 16, seed=images)
-        step.average(images, 16)
+        update(step, images=images - 16, seed=images, ema=ema_decay(step.config, images, 16))
         expected = expected.lerp(step.G.to_rgb.weight, 1 - 0.5 ** (16 / 50))
     assert torch.allclose(step.G_ema.to_rgb.weight, expected, atol=1e-7)
     assert not torch.equal(step.G_ema.to_rgb.weight, step.G.to_rgb.weight)
@@ -186,15 +185,13 @@ def test_the_averaged_generator_follows_by_its_half_life():
 
 def test_without_a_half_life_the_average_is_the_generator():
     step = a_step(tiny(ema_kimg=0))
-    update(step)
-    step.average(16, 16)
+    update(step, ema=ema_decay(step.config, 16, 16))
     assert torch.equal(step.G_ema.to_rgb.weight, step.G.to_rgb.weight)
 
 
 def test_batch_norm_of_the_averaged_generator_is_estimated_anew():
     step = a_step(tiny())
-    update(step)
-    step.average(16, 16)
+    update(step, ema=ema_decay(step.config, 16, 16))
     z = torch.randn(256, 8, generator=torch.Generator().manual_seed(1))
     G = step.averaged_generator(moment(step.config, 16), z.split(64))
     norm, inputs = G.layers[0][1], []
@@ -230,7 +227,7 @@ def test_real_images_fade_like_the_networks():
     coarse = torch.nn.functional.avg_pool2d(x, 8).repeat_interleave(2, 2).repeat_interleave(2, 3)
 
     def at(resolution, fade):
-        return at_moment(x, Moment(resolution, fade, 4, 1, 0, False))
+        return at_moment(x, Moment(resolution, fade, 4, 1, 0, False), torch.tensor(fade))
 
     assert torch.equal(at(8, 1.0), small)
     assert torch.allclose(at(8, 0.0), coarse, atol=1e-6)

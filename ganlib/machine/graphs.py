@@ -1,0 +1,150 @@
+"""Recorded work: all kernels of a function as one CUDA graph, launched at once.
+
+A training step of small networks is a thousand small kernels, and to launch them one by one takes longer than
+to compute them. A recorded step has one launch. It works on the same memory each time: what goes in is copied
+there first.
+"""
+from collections import Counter
+
+import torch
+
+WARM_UP = 3  # calls that run as they are before one is recorded: libraries choose their kernels in them
+
+
+MODES = ("auto", "on", "off")
+
+
+def recorder_for(mode, device, obstacle, say):
+    """A Recorder for what runs on a device; None where it is to run as it is.
+
+    mode: one of MODES. "auto" records on NVIDIA's GPUs, "on" on a CPU as well, by a stand-in for tests.
+    obstacle: why the work cannot be recorded, in words, or "". say(text) is told where that is in the way.
+    """
+    if mode == "off" or mode == "auto" and device.type != "cuda":
+        return None
+    if device.type not in ("cuda", "cpu"):
+        obstacle = f"{device.type} has no CUDA graphs"
+    if obstacle:
+        say(f"Steps run without CUDA graphs: {obstacle}.")
+        return None
+    return Recorder(device, say)
+
+
+class Recorder:
+    """Calls a function as it is at first, then from a recording.
+
+    device: the torch device of all tensors. say(text) is told, once, where recording failed: then all calls
+    run as they are. On a CPU a stand-in replays: it calls the function on the same static memory.
+    """
+
+    def __init__(self, device, say):
+        self.device, self.say = device, say
+        self.failed = False
+        self.warm_ups: Counter = Counter()
+        self.recordings: dict = {}
+        on_gpu = device.type == "cuda"
+        self.stream = torch.cuda.Stream(device) if on_gpu else None
+        self.pool = torch.cuda.graph_pool_handle() if on_gpu else None  # the recordings share their memory
+
+    def __call__(self, kind, function, inputs):
+        """What `function(*inputs)` returns, tensors in dicts or tuples. They are good until the next call.
+
+        kind: what the recording depends on beside the values in its inputs, such as their shapes and what the
+        function does. inputs: tensors.
+        """
+        if self.failed:
+            return function(*inputs)
+        if kind in self.recordings:
+            return self.recordings[kind].replay(inputs)
+        self.warm_ups[kind] += 1
+        if self.warm_ups[kind] <= WARM_UP:
+            return self._warm_up(function, inputs)
+        try:
+            self.recordings[kind] = self._record(function, inputs)
+        except RuntimeError as error:
+            self._fail(error)
+            return function(*inputs)
+        return self.recordings[kind].replay(inputs)
+
+    def forget(self):
+        """Drop all recordings and their memory: what they are of has changed."""
+        if self.stream:
+            torch.cuda.synchronize(self.device)
+        self.recordings.clear()
+        self.warm_ups.clear()
+
+    def _warm_up(self, function, inputs):
+        """A call as it is, on the stream that will record: only so do libraries prepare what they need."""
+        if not self.stream:
+            return function(*inputs)
+        main = torch.cuda.current_stream(self.device)
+        self.stream.wait_stream(main)
+        with torch.cuda.stream(self.stream):
+            outputs = function(*inputs)
+        main.wait_stream(self.stream)
+        return outputs
+
+    def _record(self, function, inputs):
+        if self.stream:
+            return _Graph(function, inputs, self.stream, self.pool)
+        return _StandIn(function, inputs)
+
+    def _fail(self, error):
+        self.failed = True
+        self.forget()
+        reason = str(error).strip().splitlines()[0]
+        self.say(f"Steps run without CUDA graphs from here on: recording one failed ({reason}).")
+
+
+class _Recording:
+    """A function and the static memory that it reads."""
+
+    def __init__(self, inputs):
+        self.inputs = [torch.empty_like(tensor).copy_(tensor) for tensor in inputs]
+
+    def take(self, inputs):
+        for static, tensor in zip(self.inputs, inputs, strict=True):
+            static.copy_(tensor)
+
+
+class _Graph(_Recording):
+    """A CUDA graph. What it returns lies in its own memory, which the next replay writes again."""
+
+    def __init__(self, function, inputs, stream, pool):
+        super().__init__(inputs)
+        self.graph = torch.cuda.CUDAGraph()
+        # other threads may use the GPU meanwhile: a notebook's pictures, NCCL's watch
+        with torch.cuda.graph(self.graph, pool, stream, capture_error_mode="thread_local"):
+            self.outputs = function(*self.inputs)
+
+    def replay(self, inputs):
+        self.take(inputs)
+        self.graph.replay()
+        return self.outputs
+
+
+class _StandIn(_Recording):
+    """What a graph does, on a CPU: each replay calls the function on the static memory."""
+
+    def __init__(self, function, inputs):
+        super().__init__(inputs)
+        self.function = function
+        self.outputs = None
+
+    def replay(self, inputs):
+        self.take(inputs)
+        fresh = self.function(*self.inputs)
+        if self.outputs is None:
+            self.outputs = fresh
+        for static, tensor in zip(_tensors(self.outputs), _tensors(fresh), strict=True):
+            static.copy_(tensor)
+        return self.outputs
+
+
+def _tensors(outputs):
+    """The tensors in dicts and tuples."""
+    if torch.is_tensor(outputs):
+        yield outputs
+        return
+    for part in outputs.values() if isinstance(outputs, dict) else outputs:
+        yield from _tensors(part)
