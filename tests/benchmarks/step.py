@@ -27,6 +27,7 @@ import json
 import math
 import os
 import platform
+import signal
 import statistics
 import subprocess
 import sys
@@ -121,25 +122,36 @@ class Turns:
         self.begun = images, seconds
 
 
-def train_ours(job, talk):
-    """ganlib's `train`, of whichever tree is first on the path; its hook is called between two pieces."""
-    import numpy as np
-    from helpers import make_report
-
+def check_tree(job):
+    """That this process has the ganlib it is to have."""
     import ganlib
-    from ganlib.data.packs import pack
-    from ganlib.presets import preset
-    from ganlib.training.loop import train
 
     if Path(ganlib.__file__).parents[1] != Path(job["tree"]):
         sys.exit(f"ganlib is that of {ganlib.__file__}, not of {job['tree']}")
+
+
+def make_pack(job):
+    """A pack of drawn faces, as the tree at hand writes packs."""
+    check_tree(job)
+    import numpy as np
+    from helpers import make_report
+
+    from ganlib.data.packs import pack
+
+    pack(make_report(np.concatenate([np.load(job["faces"])] * COPIES)), job["pack"])
+
+
+def train_ours(job, talk):
+    """ganlib's `train`, of the tree at hand. Its hook is called between two pieces."""
+    check_tree(job)
+    from ganlib.presets import preset
+    from ganlib.training.loop import train
+
     config = preset(job["preset"], job["profile"], **job["changes"], images=10**9, minutes=0, frames=0,
                     generators=0, checkpoint_minutes=10**6, device="cpu", threads=job["threads"])
     config = config.replace(log_images=LOG_STEPS * config.batch)
     turns = Turns(job["seconds"], talk)
-    faces = np.load(job["faces"])
-    packed = pack(make_report(np.concatenate([faces] * COPIES)), Path(job["folder"]) / "pack")
-    train(config, packed, Path(job["folder"]) / "run", progress=False,
+    train(config, job["pack"], Path(job["folder"]) / "run", progress=False,
           hook=lambda record: turns.mark(record["images"], record["train_seconds"]))
 
 
@@ -226,21 +238,35 @@ def train_textbook(job, talk):
 # -- who asks
 
 
-class Child:
-    """A process that trains in turns: one variant of one model."""
+def as_json(job, tree, **more):
+    return json.dumps(job | {"tree": str(tree)} | more, default=str)
 
-    def __init__(self, name, role, job, folder, tree=None):
+
+def environment(tree):
+    """Of a process that has the ganlib and the test helpers of a tree."""
+    return os.environ | ({"PYTHONPATH": os.pathsep.join([str(tree), str(tree / "tests")])} if tree else {})
+
+
+class Child:
+    """A process that trains in turns: one variant of one model.
+
+    tree: whose ganlib it has; launcher: what comes between Python and this file in its command.
+    """
+
+    def __init__(self, name, role, job, folder, tree=None, launcher=()):
         self.name, self.errors = name, folder / f"{name}.txt".replace(" ", "-")
         work = folder / name.replace(" ", "-")
         work.mkdir()
-        path = {"PYTHONPATH": os.pathsep.join([str(tree), str(tree / "tests")])} if tree else {}
-        job = job | {"folder": str(work), "tree": str(tree)}
+        command = [sys.executable, *launcher, __file__, "--job", role, as_json(job, tree, folder=work)]
         with open(self.errors, "w") as errors:
-            self.process = subprocess.Popen(
-                [sys.executable, __file__, "--job", role, json.dumps(job)], env=os.environ | path,
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True)
-        self.flops_per_image = self._answer()["flops_per_image"]
+            self.process = subprocess.Popen(command, env=environment(tree), stdin=subprocess.PIPE,
+                                            stdout=subprocess.PIPE, stderr=errors, text=True,
+                                            start_new_session=True)
         self.rates = []
+
+    def begin(self):
+        """Wait until it is warm."""
+        self.flops_per_image = self._answer()["flops_per_image"]
 
     def turn(self):
         """Let it train for a while; adds its images a second to `rates`."""
@@ -257,7 +283,8 @@ class Child:
         return json.loads(line)
 
     def end(self):
-        self.process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)  # and what it started
         self.process.wait()
         self.process.stdin.close()
         self.process.stdout.close()
@@ -285,14 +312,13 @@ def variants(label, args, places):
 
     name, profile, changes = MODELS[label]
     job = {"preset": name, "profile": profile, "changes": changes, "threads": args.threads,
-           "seconds": args.seconds, "faces": str(places["faces"])}
-    yield "new", "ours", job, places["new"]
-    if places["old"]:
-        yield "old", "ours", job, places["old"]
+           "seconds": args.seconds}
+    for variant, (tree, packed) in places["trees"].items():
+        yield variant, "ours", job | {"pack": packed}, tree
     config = preset(name, profile, **changes)
     if config.model == "dcgan":
         job = {"width": config.width, "batch": config.batch, "z_dim": config.z_dim, "threads": args.threads,
-               "seconds": args.seconds, "files": str(places["files"])}
+               "seconds": args.seconds, "files": places["files"]}
         for workers in (0, 2):
             yield f"textbook, {workers} workers", "textbook", job | {"workers": workers}, None
 
@@ -305,6 +331,7 @@ def measure(label, args, places, folder):
         for name, role, job, tree in variants(label, args, places):
             children.append(Child(name, role, job, folder, tree))
             stack.callback(children[-1].end)
+            children[-1].begin()
         for number in range(args.rounds):
             matrix.append(matrix_rate(places["dtype"], args.sizes))
             for child in children[::-1] if number % 2 else children:
@@ -354,7 +381,7 @@ def _bar(what, found, at_least, possible=math.inf):
 
 
 def make_places(args, folder):
-    """The faces as an array and as a folder of JPEG files; the old tree; the precision of a step."""
+    """The trees with a pack each, the same faces as a folder of JPEG files, the precision of a step."""
     import numpy as np
     from PIL import Image
 
@@ -370,12 +397,21 @@ def make_places(args, folder):
         Image.fromarray(pixels).save(buffer, "JPEG", quality=95)
         for copy in range(COPIES):
             (files / f"{copy:02d}-{i:04d}.jpg").write_bytes(buffer.getvalue())
-    new = tree_of(args.new, folder / "new") if args.new else ROOT
-    old = tree_of(args.old, folder / "old") if args.old != "none" else None
-    if not new:
+    trees = {"new": tree_of(args.new, folder / "new") if args.new else ROOT}
+    if not trees["new"]:
         raise SystemExit("Name a commit that is there, or leave --new out.")
-    return {"faces": folder / "faces.npy", "files": files.parent, "dtype": pick_device("cpu")[1],
-            "new": new, "old": old}
+    if args.old != "none" and (old := tree_of(args.old, folder / "old")):
+        trees["old"] = old
+    for name, tree in trees.items():
+        trees[name] = tree, packed_by(tree, folder / "faces.npy", folder / f"pack-{name}")
+    return {"trees": trees, "files": files.parent, "dtype": pick_device("cpu")[1]}
+
+
+def packed_by(tree, faces, path):
+    """The path of a pack that a tree has written."""
+    job = as_json({"faces": faces, "pack": path}, tree)
+    subprocess.run([sys.executable, __file__, "--job", "pack", job], env=environment(tree), check=True)
+    return path
 
 
 def tree_of(commit, folder):
@@ -486,7 +522,10 @@ def main():
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--job"]:
-        talk = talk_over(sys.stdin, os.fdopen(os.dup(1), "w"))
+        role, given = sys.argv[2], json.loads(sys.argv[3])
+        if role == "pack":
+            sys.exit(make_pack(given))
+        say = talk_over(sys.stdin, os.fdopen(os.dup(1), "w"))
         os.dup2(2, 1)  # what is printed on the way is no answer
-        {"ours": train_ours, "textbook": train_textbook}[sys.argv[2]](json.loads(sys.argv[3]), talk)
+        sys.exit({"ours": train_ours, "textbook": train_textbook}[role](given, say))
     sys.exit(main())
