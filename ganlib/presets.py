@@ -154,11 +154,7 @@ PROFILES: dict[str, dict[str, Any]] = {
     "big": dict(faces=20_000, minutes=20, least_batch=256, log_images=20_000),
     "paper": dict(faces=REPORT_EPOCH, images=150 * REPORT_EPOCH),
 }
-OF_GPU = {  # size of a GPU: (its profile, why)
-    "large": ("big", "which has room for batches of 256"),
-    "middle": ("colab", "which has room for batches of 64"),
-    "small": ("cpu", "whose memory is for small networks and batches: they run on it"),
-}
+OF_GPU = {"large": "big", "medium": "colab", "small": "cpu"}  # a small one runs the networks for a CPU
 
 
 @dataclass(frozen=True)
@@ -180,8 +176,7 @@ def pick_profile():
         why = "set by GANLIB_PROFILE"
     elif torch.cuda.is_available():
         size, words = gpu_size()
-        name, reason = OF_GPU[size]
-        why = f"there is a GPU ({words}), {reason}"
+        name, why = OF_GPU[size], f"there is a {size} GPU ({words})"
     else:
         name, why = "cpu", "there is no GPU here; set GANLIB_PROFILE to demo for a shorter run"
     if name not in PROFILES:

@@ -290,12 +290,12 @@ def test_profile_from_the_environment(monkeypatch):
 
 
 @pytest.mark.parametrize("name, gigabytes, major, minor, profile, words", [
-    ("Tesla T4", 14.6, 7, 5, "colab", "Tesla T4, 15 GB, compute capability 7.5.*batches of 64"),
-    ("NVIDIA A100-SXM4-40GB", 39.4, 8, 0, "big", "40GB, 39 GB, compute capability 8.0.*batches of 256"),
+    ("Tesla T4", 14.6, 7, 5, "colab", r"a medium GPU \(Tesla T4, 15 GB, compute capability 7.5\)"),
+    ("NVIDIA A100-SXM4-40GB", 39.4, 8, 0, "big", "a large GPU .*40GB, 39 GB, compute capability 8.0"),
     ("NVIDIA H100 80GB HBM3", 79.1, 9, 0, "big", "79 GB, compute capability 9.0"),
     ("NVIDIA L4", 22.0, 8, 9, "colab", "22 GB"),
     ("Tesla V100-PCIE-32GB", 31.7, 7, 0, "colab", "32 GB, compute capability 7.0"),
-    ("GeForce GTX 1650", 3.8, 7, 5, "cpu", "4 GB.*whose memory is for small networks and batches"),
+    ("GeForce GTX 1650", 3.8, 7, 5, "cpu", "a small GPU .*4 GB"),
 ])
 def test_profile_of_a_gpu(monkeypatch, name, gigabytes, major, minor, profile, words):
     gpu = SimpleNamespace(name=name, total_memory=int(gigabytes * 2**30), major=major, minor=minor)

@@ -1,5 +1,4 @@
 """What is scored: a generator, or pictures that are there already."""
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -7,11 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.decoding import read_picture, readable
-from ..data.folders import look_through, not_taken
+from ..data.ready import read_npy, read_pictures
 from ..errors import GanlibError
-from ..machine.bars import Bar
-from ..models.sampling import sample_parts
+from ..models.sampling import drawn_parts
 from ..models.store import LoadedGenerator, load_generator, network
 from ..training.runs import RunFolder
 from .distances import LEAST
@@ -21,8 +18,8 @@ from .distances import LEAST
 class Candidate:
     """Where draws of pictures come from.
 
-    draw: function of (n, seed) that gives n pictures, as uint8 arrays (b, H, W, 3); draws: for how many seeds
-    it can; info: numbers for the table.
+    draw: function of (n, seed) that gives n pictures, as uint8 arrays or tensors (b, H, W, 3); draws: for how
+    many seeds it can; info: numbers for the table.
     """
 
     draw: Callable
@@ -39,9 +36,9 @@ def open_candidate(source, n, draws, most, size, device, progress=True):
     path = Path(source) if isinstance(source, str | Path) else None
     name = str(path or "The source")
     if path and path.suffix == ".npy":
-        source = _read_npy(path)
+        source = read_npy(path)
     elif path and path.is_dir() and not _is_run(path):
-        source = _read_folder(path, size, most, progress)
+        source = read_pictures(path, size, most, progress)
     if isinstance(source, np.ndarray):
         _check_images(source, n, size, name)
         return Candidate(partial(_cut, source), min(draws, len(source) // n), {})
@@ -50,7 +47,7 @@ def open_candidate(source, n, draws, most, size, device, progress=True):
     if resolution != size:
         raise GanlibError(f"{name} draws {resolution}x{resolution} pixels: expected {size}x{size}, as the "
                           "pack's images have.")
-    return Candidate(partial(sample_parts, generator), draws, _info(generator))
+    return Candidate(partial(drawn_parts, generator), draws, _info(generator))
 
 
 def _is_run(folder):
@@ -78,34 +75,3 @@ def _check_images(images, n, size, name):
         advice = f", or take n={len(images)} for all" if len(images) >= LEAST else ""
         raise GanlibError(f"{name} holds {len(images):,} images, fewer than n={n:,}, on which the distance "
                           f"depends: make more{advice}.")
-
-
-def _read_npy(path):
-    try:
-        images = np.load(path, mmap_mode="r")
-    except (OSError, ValueError, EOFError) as error:
-        raise GanlibError(f"{path} cannot be read as images of one size ({error}).") from error
-    if not isinstance(images, np.ndarray):
-        raise GanlibError(f"{path} holds several arrays: expected one, as numpy.save writes it.")
-    return images
-
-
-def _read_folder(folder, size, most, progress):
-    """The pictures of a folder, uint8 (N, size, size, 3), at most so many.
-
-    All are opened: one that is damaged, or of another size, is found wherever it stands. Warns of files that
-    are no pictures.
-    """
-    files, passed_over = look_through(folder)
-    if passed_over:
-        warnings.warn(f"{readable(str(folder))}: {not_taken(passed_over)}", stacklevel=4)
-    images = np.empty((min(most, len(files)), size, size, 3), np.uint8)
-    for i, file in enumerate(Bar(files, "reading", unit="img", disable=not progress, leave=False)):
-        picture = read_picture(folder / file)
-        height, width, _ = picture.shape
-        if (height, width) != (size, size):
-            raise GanlibError(f"{readable(str(folder / file))} has {width}x{height} pixels: expected "
-                              f"{size}x{size}, as the pack's images. Resize it, or take it out.")
-        if i < most:
-            images[i] = picture
-    return images

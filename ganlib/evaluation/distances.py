@@ -1,4 +1,7 @@
-"""How far features of generated images are from those of real ones: Fréchet distance, KID, neighbours."""
+"""How far features of generated images are from those of real ones: Fréchet distance, KID, neighbours.
+
+Features are arrays or tensors. Where there is a GPU, it does the work.
+"""
 import os
 
 import numpy as np
@@ -8,7 +11,7 @@ from tqdm.contrib.concurrent import thread_map
 from ..data.detector import find_faces
 from ..errors import GanlibError
 from ..machine.bars import Bar
-from .features import gaussian
+from .features import gaussian, on_gpu
 
 NEIGHBOURS = 5  # the k of precision, recall, density and coverage
 LEAST = 16  # images: each in a half of the real ones has 5 neighbours, and a quarter of the half a covariance
@@ -24,17 +27,21 @@ def frechet(a, b):
     if m1.shape != m2.shape:
         raise GanlibError(f"Statistics of {len(m1)} and of {len(m2)} features do not compare: "
                           "use one kind for both.")
-    values, vectors = np.linalg.eigh(s1)
-    root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
-    cross = np.sqrt(np.linalg.eigvalsh(root @ s2 @ root).clip(0)).sum()
-    distance = (m1 - m2) @ (m1 - m2) + np.trace(s1) + np.trace(s2) - 2 * cross
+    m1, s1, m2, s2 = on_gpu(m1, s1, m2, s2)
+    linalg = torch.linalg if isinstance(s1, torch.Tensor) else np.linalg
+    values, vectors = linalg.eigh(s1)
+    root = (vectors * values.clip(0) ** 0.5) @ vectors.T
+    cross = (linalg.eigvalsh(root @ s2 @ root).clip(0) ** 0.5).sum()
+    distance = (m1 - m2) @ (m1 - m2) + s1.trace() + s2.trace() - 2 * cross
     return max(0.0, float(distance))  # rounding can take a distance of nothing below 0
 
 
 def random_rows(x, n, seed=0):
     """n random rows of x (N, D), the same ones whatever order the rows are in."""
-    order = np.argsort(x.sum(1, dtype=np.float64))
-    return x[order[np.random.default_rng(seed).permutation(len(x))[:n]]]
+    chosen = np.random.default_rng(seed).permutation(len(x))[:n]
+    if isinstance(x, torch.Tensor):
+        return x[x.sum(1, dtype=torch.float64).argsort()[torch.from_numpy(chosen).to(x.device)]]
+    return x[np.argsort(x.sum(1, dtype=np.float64))[chosen]]
 
 
 def frechet_infinity(real, fake, points=8):
@@ -55,7 +62,7 @@ def squared_mmd(x, y):
     https://arxiv.org/abs/1801.01401, sec. 4.
     """
     n, dims = x.shape
-    x, y = torch.from_numpy(x), torch.from_numpy(y)
+    x, y = map(torch.as_tensor, (x, y))
     xx, yy, xy = ((a @ b.T / dims + 1).double() ** 3 for a, b in ((x, x), (y, y), (x, y)))  # (n, n)
     within = (xx.sum() - xx.trace() + yy.sum() - yy.trace()) / (n * (n - 1))
     return float(within - 2 * xy.mean())
@@ -63,6 +70,7 @@ def squared_mmd(x, y):
 
 def kid(real, fake, subsets=50, size=1_000):
     """The kernel distance of features (N, D): mean and deviation of `squared_mmd` over random subsets."""
+    real, fake = on_gpu(real, fake)
     size = min(size, len(real), len(fake))
     values = []
     for i in range(subsets):
@@ -74,8 +82,9 @@ def nearest_neighbours(queries, real, k=1):
     """(distances, indices), both (Q, k): the k rows of `real` nearest to each of `queries`, nearest first."""
     if len(real) < k:
         raise GanlibError(f"The {k} nearest of {len(real)} images: expected at least {k} to choose from.")
-    found = torch.cdist(torch.from_numpy(queries), torch.from_numpy(real)).topk(k, largest=False)
-    return found.values.numpy(), found.indices.numpy()
+    queries, real = map(torch.as_tensor, on_gpu(queries, real))
+    found = torch.cdist(queries, real).topk(k, largest=False)
+    return found.values.cpu().numpy(), found.indices.cpu().numpy()
 
 
 def prdc(real, fake, k=NEIGHBOURS):
@@ -85,19 +94,21 @@ def prdc(real, fake, k=NEIGHBOURS):
     al. 2020, https://arxiv.org/abs/2002.09797. nearest: the median distance of a generated image to the
     nearest real one, over that of a real image to the nearest other (near 0: copies of training images).
     """
-    radii = nearest_neighbours(real, real, k + 1)[0]  # (N, k + 1): in column 0 the image itself
-    fake_radii = nearest_neighbours(fake, fake, k + 1)[0]
-    distances = torch.cdist(torch.from_numpy(fake), torch.from_numpy(real)).numpy()  # (generated, real)
+    real, fake = map(torch.as_tensor, on_gpu(real, fake))
+    radii, fake_radii = (  # (N, k + 1): in column 0 the image itself
+        torch.as_tensor(nearest_neighbours(x, x, k + 1)[0], device=x.device) for x in (real, fake))
+    distances = torch.cdist(fake, real)  # (generated, real)
     near_real = distances < radii[:, k]
     near_fake = distances < fake_radii[:, k:]
-    apart = max(np.median(radii[:, 1]), 1e-9)  # it would be 0 where real images are there twice
-    return {
-        "precision": near_real.any(1).mean(),
-        "recall": near_fake.any(0).mean(),
-        "density": near_real.sum(1).mean() / k,
-        "coverage": near_real.any(0).mean(),
-        "nearest": np.median(distances.min(1)) / apart,
+    nearest, apart = distances.amin(1).quantile(0.5), radii[:, 1].quantile(0.5)  # medians
+    found = {
+        "precision": near_real.any(1).double().mean(),
+        "recall": near_fake.any(0).double().mean(),
+        "density": near_real.sum(1).double().mean() / k,
+        "coverage": near_real.any(0).double().mean(),
+        "nearest": nearest / apart.clamp(1e-9),  # it would be 0 where real images are there twice
     }
+    return {key: float(value) for key, value in found.items()}
 
 
 def face_numbers(images, progress=True):

@@ -4,20 +4,17 @@ import io
 import json
 import zipfile
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import torch
-from torch import nn
-from torch.nn.functional import interpolate
 
 from ..config import changed_keys
 from ..errors import GanlibError, memory_advice
 from ..files import data_dir, write_atomic
 from ..machine.bars import Bar
 from ..machine.threads import ThreadChooser
-from ..pretrained.inception import INCEPTION_SHA256, inception
-from ..pretrained.lite0 import LITE0_SHA256, lite0
+from ..pretrained.inception import INCEPTION_SHA256, inception, inception_features
+from ..pretrained.lite0 import LITE0_SHA256, folded, lite0, lite0_features
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -43,36 +40,17 @@ def feature_network(kind, device):
     """The function from images (B, 3, H, W) in [0, 1] to features (B, D)."""
     if kind not in FEATURES:
         raise GanlibError(f"There are no features {kind!r}: expected {' or '.join(FEATURES)}.")
-    net, describe = (_lite(), _describe_lite) if kind == "lite" else (inception(), _describe_inception)
+    lite = kind == "lite"
+    net, describe = (folded(lite0()), lite0_features) if lite else (inception(), inception_features)
     return functools.partial(describe, net.eval().to(device, memory_format=torch.channels_last))
-
-
-def _lite():
-    """EfficientNet-Lite0 with batch norm folded into the convolutions: the same function, faster."""
-    net = lite0()
-    for module in list(net.modules()):
-        for (conv_name, conv), (norm_name, norm) in pairwise(list(module.named_children())):
-            if isinstance(norm, nn.BatchNorm2d):
-                setattr(module, conv_name, nn.utils.fuse_conv_bn_eval(conv, norm))
-                setattr(module, norm_name, nn.Identity())
-    return net
-
-
-def _describe_lite(net, x):
-    x = interpolate(x, (128, 128), mode="bicubic", antialias=True).clamp(0, 1)
-    # The range in which the weights were trained; the example of their package has another
-    return net.extract_features((x * 255 - 127) / 128).mean((2, 3))  # (B, 1280, 4, 4) -> (B, 1280)
-
-
-def _describe_inception(net, x):
-    return net(2 * interpolate(x, (299, 299), mode="bilinear") - 1)
 
 
 def features(images, kind="lite", device=DEVICE, batch=None, progress=True):
     """Features of images as float32 (N, D): D = 1280 ("lite") or 2048 ("inception").
 
-    images: uint8 (N, H, W, 3), memory-mapped or not, or an iterable of such arrays. In fp32 on every device:
-    bf16 moves FD-lite by 1 to 14 (tests/benchmarks/metrics.py), and 0.1 would be tolerable.
+    images: uint8 (N, H, W, 3), an array (memory-mapped or not) or a tensor on any device, or an iterable of
+    such. In fp32 on every device: bf16 moves FD-lite by 1 to 14 (tests/benchmarks/metrics.py), and 0.1 would
+    be tolerable. On a GPU all stays there until the end.
     """
     describe = feature_network(kind, device)
     batch = batch or (16 if device == "cpu" else 256)  # few at a time stay in a CPU's cache
@@ -87,20 +65,34 @@ def features(images, kind="lite", device=DEVICE, batch=None, progress=True):
     ):
         for part in parts:
             for start in range(0, len(part), batch):
-                pictures = np.array(part[start:start + batch])
+                pictures = part[start:start + batch]
+                if not isinstance(part, torch.Tensor):
+                    pictures = torch.from_numpy(np.array(pictures))
                 with threads.piece(len(pictures)):
-                    x = torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2)  # (B, 3, H, W)
-                    found.append(describe(x.float() / 255).float().cpu().numpy())
+                    x = pictures.to(device).permute(0, 3, 1, 2)  # (B, 3, H, W)
+                    found.append(describe(x.float() / 255).float())
                 bar.update(len(pictures))
-    return np.concatenate(found)
+        return torch.cat(found).cpu().numpy()
+
+
+def on_gpu(*arrays):
+    """Arrays or tensors as tensors on the GPU, where there is one; else as they are."""
+    return [torch.as_tensor(x, device=DEVICE) for x in arrays] if DEVICE == "cuda" else arrays
 
 
 def gaussian(x):
-    """(mu, sigma), the mean (D,) and the covariance (D, D) in float64, of features x (N, D)."""
+    """(mu, sigma), the mean (D,) and the covariance (D, D), float64 arrays, of features x (N, D).
+
+    x: an array or a tensor; where there is a GPU, it does the work.
+    """
+    x, = on_gpu(x)
     if len(x) < 2:
         raise GanlibError(f"Features of {len(x)} image(s) have no covariance: expected two or more.")
-    if not np.isfinite(x).all():
+    if not torch.as_tensor(x).isfinite().all():
         raise GanlibError("The features hold NaN or infinite values: look at the images that they come from.")
+    if isinstance(x, torch.Tensor):
+        x = x.double()
+        return x.mean(0).cpu().numpy(), torch.atleast_2d(torch.cov(x.T)).cpu().numpy()
     return np.mean(x, 0, np.float64), np.atleast_2d(np.cov(x, rowvar=False, dtype=np.float64))
 
 

@@ -9,6 +9,7 @@ from ..data.detector import detector_trouble
 from ..data.packs import Pack, load_pack
 from ..errors import GanlibError, memory_advice
 from ..files import check_replaceable, write_atomic
+from ..images import pixels_of
 from ..machine.bars import Bar
 from .candidates import open_candidate
 from .distances import LEAST, NEIGHBOURS, face_numbers, frechet, frechet_infinity, kid, prdc, random_rows
@@ -156,7 +157,9 @@ class _Judge:
 
     def faces(self, parts, seed):
         """The numbers of faces: of the first draw only, they take long."""
-        return face_numbers(np.concatenate([*parts]), self.progress) if self.look and seed == 0 else {}
+        if not self.look or seed:
+            return {}
+        return face_numbers(np.concatenate([pixels_of(part) for part in parts]), self.progress)
 
     def about(self, n, draws):
         """What holds for all rows, and a note that says so."""

@@ -1,17 +1,17 @@
 """What the GPU at hand is good for."""
 import torch
 
-MIDDLE = 6  # GB (of 2^30 bytes) of memory that batches of 64 take
-LARGE = 30  # GB, and compute capability 8.0 (native bf16): A100, H100 and such
+MEDIUM = 6  # GB (of 2^30 bytes) of memory, from which on there is room for batches of 64
+LARGE = 30  # GB, for batches of 256; with compute capability 8.0 (native bf16): A100, H100 and such
 
 
 def gpu_size():
-    """("small", "middle" or "large", the GPU in words) of torch's current GPU."""
+    """("small", "medium" or "large", the GPU in words) of torch's current GPU."""
     gpu = torch.cuda.get_device_properties(torch.cuda.current_device())
     memory = gpu.total_memory / 2**30
     words = f"{gpu.name}, {memory:.0f} GB, compute capability {gpu.major}.{gpu.minor}"
-    if memory < MIDDLE:
+    if memory < MEDIUM:
         return "small", words
     if memory >= LARGE and gpu.major >= 8:
         return "large", words
-    return "middle", words
+    return "medium", words

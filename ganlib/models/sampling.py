@@ -17,6 +17,7 @@ from ..seeding import seeded
 from .store import network
 
 BLOCK = 64  # latents are drawn in blocks, so that the first n of a seed are the same for every n
+ON_GPU = 2**20  # pixels that a GPU draws together: 256 pictures of 64x64, 1 GB for the widest layer of all
 MANY = 8 * BLOCK  # images, from which on it pays to try how many threads draw them fastest
 
 
@@ -52,21 +53,35 @@ def generate(G, z, batch=None, noise="fixed"):
     noise. Pictures of a growing generator are enlarged to their final size, smoothly. A single w
     for all layers, (n, w_dim) as of `G.mapping`, becomes ws by `w[:, None].repeat(1, G.num_layers, 1)`.
     """
+    return drawn(G, z, batch, noise).cpu().numpy()
+
+
+@torch.no_grad()
+def drawn(G, z, batch=None, noise="fixed"):
+    """As `generate`, a tensor on the device of G: the host does not wait until they are drawn."""
     G = network(G).eval()
     if noise != "fixed" and z.ndim == 2:
         z = styles(G, z)
     check_latents(G, z)
-    device = next(G.parameters()).device
-    batch = batch or max(1, min(BLOCK, 2**18 // G.resolution**2))
+    z = z.to(next(G.parameters()).device)
+    batch = batch or _at_once(G)
     images = []
     with thread_chooser(G, len(z)) as chooser:
         for start in range(0, len(z), batch):
-            part = z[start:start + batch].to(device)
+            part = z[start:start + batch]
             with chooser.piece(len(part)):
                 x = G(part) if z.ndim == 2 else G.synthesis(part, _noise(G, noise, start, len(part)))
-                images.append(to_uint8(x).cpu())
-    drawn = torch.cat(images).numpy()
-    return enlarged(drawn, G.resolution // drawn.shape[1])
+                images.append(to_uint8(x))
+    x = torch.cat(images)
+    scale = G.resolution // x.shape[1]
+    return torch.from_numpy(enlarged(x.cpu().numpy(), scale)).to(x.device) if scale > 1 else x
+
+
+def _at_once(G):
+    """How many pictures of G are drawn together."""
+    if next(G.parameters()).device.type == "cuda":
+        return max(1, ON_GPU // G.resolution**2)
+    return max(1, min(BLOCK, 2**18 // G.resolution**2))
 
 
 def _noise(G, noise, start, n):
@@ -89,24 +104,29 @@ def _noise(G, noise, start, n):
 def thread_chooser(G, n):
     """The ThreadChooser for drawing n images of G; for few, and on a GPU, it leaves the threads alone."""
     on_cpu = next(network(G).parameters()).device.type == "cpu"
-    if on_cpu and n >= MANY:
-        return ThreadChooser()
-    return ThreadChooser(torch.get_num_threads())
+    return ThreadChooser("auto" if on_cpu and n >= MANY else torch.get_num_threads())
 
 
 def sample_parts(generator, n=64, seed=0, psi=1.0, chooser=None):
-    """The images of `sample` in parts, uint8 arrays (64 or fewer, H, W, 3): for more than fit the memory.
+    """The images of `sample` in parts, uint8 arrays (b, H, W, 3): for more than fit the memory.
 
-    chooser: a `thread_chooser`, from a caller that does no work of its own on many threads between the parts.
+    b is 64 or less; on a GPU more. chooser: a `thread_chooser`, from a caller that does no work of its own on
+    many threads between the parts.
     """
+    return (part.cpu().numpy() for part in drawn_parts(generator, n, seed, psi, chooser))
+
+
+def drawn_parts(generator, n=64, seed=0, psi=1.0, chooser=None):
+    """As `sample_parts`, tensors on the generator's device."""
     G = network(generator)
-    for start in range(0, max(1, n), BLOCK):
-        z = latents(min(BLOCK, n - start), G.z_dim, seed, start)
+    size = max(BLOCK, _at_once(G))
+    for start in range(0, max(1, n), size):
+        z = latents(min(size, n - start), G.z_dim, seed, start)
         timed = chooser.piece(len(z)) if chooser else contextlib.nullcontext()
         with timed:
             if psi != 1:
                 z = styles(G, z, psi)
-            images = generate(G, z)
+            images = drawn(G, z)
         yield images
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 from torch import nn
+from torch.nn.functional import interpolate
 
 from ..errors import GanlibError
 
@@ -28,6 +29,11 @@ def inception():
     net.load_state_dict(_weights())
     net.fc = nn.Identity()  # the features are what it would classify by
     return net
+
+
+def inception_features(net, x):
+    """What `net`, an `inception`, makes of x (B, 3, R, R) in [0, 1], bilinear to 299 pixels: (B, 2048)."""
+    return net(2 * interpolate(x, (299, 299), mode="bilinear") - 1)
 
 
 def _weights():

@@ -4,6 +4,7 @@ import zipfile
 
 import numpy as np
 import pytest
+import torch
 from helpers import make_report, random_images
 from PIL import Image, ImageFilter
 from prdc import compute_prdc
@@ -19,6 +20,7 @@ from ganlib.evaluation.distances import (
     kid,
     nearest_neighbours,
     prdc,
+    random_rows,
     squared_mmd,
 )
 from ganlib.evaluation.features import features, gaussian
@@ -143,6 +145,27 @@ def test_neighbours_of_pictures_that_are_all_there_twice_are_numbers():
 def test_neighbours_of_too_few_are_refused():
     with pytest.raises(GanlibError, match="6 nearest of 3 images"):
         prdc(cloud(3, 4), cloud(20, 4))
+
+
+# -- tensors: on a GPU all of it is computed with them
+
+
+def test_tensors_have_the_distances_of_arrays():
+    real, fake = cloud(300, 12, 1), cloud(260, 12, 2)
+    tensors = torch.from_numpy(real), torch.from_numpy(fake)
+    stats = gaussian(real), gaussian(fake)
+    on_device = [tuple(map(torch.from_numpy, one)) for one in stats]
+    assert frechet(*on_device) == pytest.approx(frechet(*stats), rel=1e-10)
+    limits = [frechet_infinity(stats[0], x) for x in (tensors[1], fake)]
+    assert limits[0] == pytest.approx(limits[1], rel=1e-8)
+    assert torch.equal(random_rows(tensors[0], 40, 7), torch.from_numpy(random_rows(real, 40, 7)))
+    of_arrays = kid(real, fake, subsets=5, size=100)
+    assert kid(*tensors, subsets=5, size=100) == pytest.approx(of_arrays, rel=1e-10)
+    assert prdc(*tensors) == pytest.approx(prdc(real, fake), rel=1e-10)
+    for one, other in zip(nearest_neighbours(*tensors, k=3), nearest_neighbours(real, fake, k=3)):
+        assert isinstance(one, np.ndarray) and np.array_equal(one, other)
+    numbers = [*prdc(*tensors).values(), frechet(*on_device), *kid(*tensors, subsets=2, size=50)]
+    assert {type(number) for number in numbers} == {float}
 
 
 # -- images

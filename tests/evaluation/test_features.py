@@ -22,6 +22,7 @@ from ganlib.evaluation.features import (
     feature_network,
     features,
     gaussian,
+    on_gpu,
     real_statistics,
 )
 
@@ -51,6 +52,24 @@ def test_features_leave_the_number_of_threads_as_it_was(drawn):
     before = torch.get_num_threads()
     features(drawn[:40], batch=2, progress=False)
     assert torch.get_num_threads() == before
+
+
+def test_tensors_have_the_features_of_arrays(drawn, drawn_features):
+    """As pictures come from a generator on the device: never through an array."""
+    whole = torch.from_numpy(drawn[:40])
+    of_arrays = features(drawn[:40], batch=20, progress=False)
+    assert np.array_equal(features(whole, batch=20, progress=False), of_arrays)
+    strided = whole.permute(0, 3, 1, 2).contiguous().permute(0, 2, 3, 1)  # as to_uint8 gives them
+    parts = features((part for part in strided.split(15)), device="cpu", progress=False)
+    assert parts == pytest.approx(drawn_features[:40], abs=1e-4)
+
+
+def test_distances_are_computed_on_the_gpu_where_there_is_one(monkeypatch):
+    x = np.zeros((2, 3), np.float32)
+    assert on_gpu(x)[0] is x
+    monkeypatch.setattr("ganlib.evaluation.features.DEVICE", "cuda")
+    monkeypatch.setattr("torch.as_tensor", lambda x, device: (device, x.shape))
+    assert on_gpu(x, x[0]) == [("cuda", (2, 3)), ("cuda", (3,))]
 
 
 def test_unknown_features_are_refused():
@@ -185,6 +204,9 @@ def test_mean_and_covariance_are_those_of_numpy():
     assert mu.dtype == sigma.dtype == np.float64
     assert mu == pytest.approx(x.astype(np.float64).mean(0))
     assert sigma == pytest.approx(np.cov(x.T.astype(np.float64)))
+    for one, other in zip((mu, sigma), gaussian(torch.from_numpy(x))):  # as on a GPU
+        assert isinstance(other, np.ndarray) and other.dtype == np.float64
+        assert other == pytest.approx(one, rel=1e-12, abs=1e-14)
 
 
 def test_features_without_a_covariance():

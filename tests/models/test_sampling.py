@@ -7,7 +7,19 @@ import torch
 
 from ganlib.errors import GanlibError
 from ganlib.images import enlarged, to_uint8
-from ganlib.models.sampling import generate, latents, layer_groups, layers_of, sample, seed_latents, styles
+from ganlib.models.sampling import (
+    ON_GPU,
+    drawn,
+    drawn_parts,
+    generate,
+    latents,
+    layer_groups,
+    layers_of,
+    sample,
+    sample_parts,
+    seed_latents,
+    styles,
+)
 from ganlib.models.store import load_generator
 from ganlib.models.stylegan import StyleGenerator
 
@@ -92,6 +104,27 @@ def test_noise_fixed_fresh_and_off(G):
         generate(G, ws, noise="on")
 
 
+@pytest.mark.parametrize("psi", [1.0, 0.7])
+def test_a_gpu_draws_the_same_pictures_in_larger_parts(generator_files, monkeypatch, psi):
+    generator = load_generator(generator_files / "fast.safetensors")
+    few = [*sample_parts(generator, 300, 5, psi)]
+    assert [len(part) for part in few] == [64, 64, 64, 64, 44]
+    monkeypatch.setattr("ganlib.models.sampling._at_once", lambda G: ON_GPU // 64**2)
+    many = [*drawn_parts(generator, 300, 5, psi)]
+    assert [len(part) for part in many] == [256, 44]
+    assert all(part.dtype == torch.uint8 for part in many)
+    drawn_so = torch.cat(many).numpy().astype(int)
+    assert np.abs(drawn_so - np.concatenate(few)).max() <= 1  # but for how sums are rounded
+    assert np.array_equal(drawn_so, sample(generator, 300, 5, psi))
+
+
+def test_pictures_stay_tensors_until_they_are_asked_for(G):
+    z = latents(5, 16)
+    pictures = drawn(G, z)
+    assert pictures.dtype == torch.uint8 and pictures.device == G.w_avg.device
+    assert np.array_equal(pictures.numpy(), generate(G, z))
+
+
 def test_pictures_of_a_growing_generator_are_enlarged(generator_files):
     G = load_generator(generator_files / "stylegan.safetensors").G
     G.grow(8)
@@ -100,6 +133,7 @@ def test_pictures_of_a_growing_generator_are_enlarged(generator_files):
         small = to_uint8(G.synthesis(ws)).numpy()
     assert small.shape == (2, 8, 8, 3)
     assert np.array_equal(generate(G, ws), enlarged(small, 4))
+    assert np.array_equal(drawn(G, ws).numpy(), enlarged(small, 4))
 
 
 def test_latents_of_another_shape(one, dcgan):
