@@ -48,8 +48,8 @@ class StyleGenerator(nn.Module):
         for n_in, n_out in pairwise([z_dim] + [w_dim] * mapping_layers):
             self.map.append(nn.Sequential(EqualLinear(n_in, n_out, lr=0.01), nn.LeakyReLU(0.2)))
         self.register_buffer("w_avg", torch.zeros(w_dim))
-        for i, noise in enumerate(self.new_noise(1)):
-            self.register_buffer(f"noise_{i}", noise)
+        for i, r in enumerate(self._sides()):
+            self.register_buffer(f"noise_{i}", torch.randn(1, 1, r, r))
 
     def mapping(self, z, c=None):
         """z (B, z_dim) to w (B, w_dim), in fp32; z is normalised to length sqrt(z_dim) first."""
@@ -65,9 +65,12 @@ class StyleGenerator(nn.Module):
 
     def new_noise(self, batch, dice=None):
         """Fresh N(0, 1) noise: L tensors (batch, 1, r, r), drawn from `dice` (None: torch's global one)."""
-        sides = [size for size in self.sizes for _ in range(2)]  # of the L layers
         normal = partial(torch.randn, device=self.w_avg.device)
-        return [draw(normal, (batch, 1, r, r), dice) for r in sides]
+        return [draw(normal, (batch, 1, r, r), dice) for r in self._sides()]
+
+    def _sides(self):
+        """Pixels of each of the L layers."""
+        return [size for size in self.sizes for _ in range(2)]
 
     def fixed_noise(self):
         """The L tensors (1, 1, r, r) of noise that are part of the generator."""
