@@ -28,7 +28,7 @@ class World:
 
     @torch.no_grad()
     def average(self, tensors):
-        """Replace tensors, all of one device, by their means over all processes. They travel in one buffer."""
+        """Replace tensors, all of one device, by their means over all processes: they travel together."""
         if self.size == 1:
             return
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
