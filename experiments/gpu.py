@@ -98,9 +98,7 @@ def is_rehearsal(device):
 def check(args, rehearsal):
     """Raise GanlibError for what the training cannot be told."""
     from ten_minutes.recipes import recipe
-    job = Job(Path(), Path(), Path(), args.device, 0, rehearsal, args.train or FLAGSHIP, profile_of(args),
-              settings=settings_of(args))
-    recipe(job.train, job)
+    recipe(args.train or FLAGSHIP, job_of(args, rehearsal))
 
 
 def phases_of(args, rehearsal):
@@ -140,8 +138,9 @@ def show_plan(args, names, words, log, report, begun):
 
 
 def run_phase(args, name, limit, pack, log):
-    """Run a phase to its end or its limit; how it ended, in words."""
+    """Run a phase to its end or its limit; how it ended, in words. What it found before is cleared away."""
     end = time.monotonic() + limit
+    results.Report(args.out).clear(PHASES[name].sections)
     ended = start(args, name, limit, pack, log).wait(limit)
     for _ in range(RESTARTS if name == "speeds" else 0):
         if not ended.startswith("failed") or end - time.monotonic() < 20:
@@ -178,15 +177,19 @@ def command_line():
 def work_on(args):
     """Do the work of a phase, in the process that `start` began."""
     end_with_parent()
-    rehearsal = is_rehearsal(args.device)
-    own = sys.argv[1:sys.argv.index("--phase")]
-    pack = Path(args.pack)
-    job = Job(
-        out=Path(args.out).resolve(), work=Path(args.work).resolve(), pack=pack, device=args.device,
-        seconds=args.limit, rehearsal=rehearsal, train=args.train or FLAGSHIP, profile=profile_of(args),
-        minutes=args.minutes, settings=settings_of(args), images=args.images, model=args.model,
-        command=[*again(own), "--pack", str(pack)])
+    job = job_of(args, is_rehearsal(args.device))
     work_of(args.phase)(job)
+
+
+def job_of(args, rehearsal):
+    """What a phase is told, from the arguments."""
+    typed = sys.argv[1:sys.argv.index("--phase")] if args.phase else sys.argv[1:]
+    return Job(
+        out=Path(args.out).resolve(), work=Path(args.work).resolve(), pack=Path(args.pack or ""),
+        device=args.device, seconds=args.limit, rehearsal=rehearsal, train=args.train or FLAGSHIP,
+        profile=None if args.profile == "none" else args.profile, minutes=args.minutes,
+        settings=settings_of(args), images=args.images, model=args.model,
+        command=[*again(typed), "--pack", str(args.pack)])
 
 
 def work_of(phase):
@@ -194,14 +197,6 @@ def work_of(phase):
     from ten_minutes import cuda_tests, speeds, table, training
     return {"tests": cuda_tests.run, "speeds": speeds.run, "train": training.run,
             "table": table.run, "model": table.train_one}[phase]
-
-
-def profile_of(args):
-    """The profile of the training: "big" for the flagship, none for others, or the one that was named."""
-    from ganlib.presets import PROFILES
-    if args.profile:
-        return args.profile
-    return BIG if (args.train or FLAGSHIP) == FLAGSHIP and BIG in PROFILES else None
 
 
 def settings_of(args):
@@ -233,8 +228,8 @@ def parser():
     add("--seconds", type=float, default=SECONDS, help="for all phases together (%(default)s)")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1")
     add("--only", type=phase_names, metavar="PHASES", help="tests,speeds,train,table, or some")
-    add("--train", metavar="PRESET", help=f"what to train; {FLAGSHIP} where it is not named")
-    add("--profile", help=f"of that training; {BIG} for {FLAGSHIP}")
+    add("--train", nargs="?", const=FLAGSHIP, metavar="PRESET", help="what to train (%(const)s)")
+    add("--profile", default=BIG, help="of all presets (%(default)s); none: as published")
     add("--minutes", type=float, default=0, help="of that training at most")
     add("--set", nargs="+", default=[], metavar="KEY=VALUE", help="changes of its recipe")
     add("--table", action="store_true", help="train and score the models of docs/results.md")

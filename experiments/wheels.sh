@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Gathers the packages that a machine with Python 3.12 and PyTorch alone may lack, as wheels, into .gpu/wheels.
-# git ignores that folder. experiments/gpu.py installs from it what it does not find, without a network.
+# git ignores that folder. experiments/gpu.py unpacks from it what it does not find, without a network.
 #
 #   bash experiments/wheels.sh [--dry-run] [PACKAGE ...]
 #

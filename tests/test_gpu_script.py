@@ -1,4 +1,5 @@
 """The script for ten minutes of a GPU: its phases, its limits, what is carried, what comes home."""
+import contextlib
 import io
 import os
 import signal
@@ -8,6 +9,7 @@ import tarfile
 import time
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from PIL import Image
 from ganlib.data.packs import load_pack, pack
 from ganlib.errors import GanlibError
 from ganlib.models.store import load_generator
+from ganlib.training.schedule import moment
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "experiments"))
@@ -357,7 +360,7 @@ def test_wheels_can_be_rehearsed_without_a_network(tmp_path):
     assert wrong.returncode == 2 and "--all is not known" in wrong.stderr
 
 
-def test_missing_packages_are_installed_from_the_carried_wheels(tmp_path, monkeypatch):
+def test_missing_packages_are_unpacked_from_the_carried_wheels(tmp_path, monkeypatch):
     wheel = tmp_path / "wheels" / "not_there_yet-1.0-py3-none-any.whl"
     wheel.parent.mkdir()
     info = "not_there_yet-1.0.dist-info"
@@ -435,3 +438,85 @@ def test_the_report_shows_what_could_not_be_measured():
     speeds = {"on": {"card": "X", "torch": "2", "command": "c"}, "rows": [row | {"state": "Out of memory."}]}
     text = words.in_words({"speeds": speeds})
     assert "dcgan                  512 captured Out of memory." in text
+
+
+def test_kernels_are_counted_from_what_the_profiler_saw(monkeypatch):
+    class Event:
+        def __init__(self, name, on_gpu, nanoseconds):
+            self.name, self.device_type = lambda: name, lambda: torch.autograd.DeviceType(int(on_gpu))
+            self.duration_ns = lambda: nanoseconds
+
+    seen = [Event("gemm", True, 3_000_000), Event("add", True, 1_000_000), Event("Memcpy DtoD", True, 500),
+            Event("cudaLaunchKernel", False, 900), Event("cudaGraphLaunch", False, 900),
+            Event("cudaStreamSynchronize", False, 900)]
+    profiler = SimpleNamespace(kineto_results=SimpleNamespace(events=lambda: seen))
+    monkeypatch.setattr(torch.profiler, "profile", lambda activities: contextlib.nullcontext())
+    kernels = counting.Kernels(torch.device("cpu"))
+    with kernels:
+        kernels.profiler.profiler = profiler
+    assert kernels.found(2, 64) == {"kernels": 1, "launches": 1, "kernel_seconds": pytest.approx(0.002)}
+
+
+def test_speeds_go_on_behind_what_ended_the_process(tmp_path):
+    from ten_minutes import speeds
+    row = {}
+    with speeds.told_in(row):
+        raise GanlibError("Out of memory. Lower batch.")
+    assert row == {"state": "Out of memory. Lower batch."}
+    with speeds.told_in(row):
+        raise ValueError("two\nlines")
+    assert row == {"state": "ValueError: two"}
+    with pytest.raises(RuntimeError), speeds.told_in(row):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+    assert row["state"].startswith("RuntimeError: CUDA error")
+    job = SimpleNamespace(out=tmp_path, device="cpu")
+    tries = []
+    for _ in range(2):
+        with contextlib.suppress(RuntimeError):
+            speeds.once(job, "drawing", lambda job: tries.append(1) or (1 / 0))
+    section = results.Report(tmp_path).read()["drawing"]
+    assert len(tries) == 1 and section["state"] == "ZeroDivisionError: division by zero"
+    assert "division by zero" in (tmp_path / "report.txt").read_text()
+
+
+def test_all_presets_are_timed_by_batch_the_flagship_first(tmp_path):
+    from ten_minutes import speeds
+    from ten_minutes.here import Job
+
+    from ganlib.presets import PRESETS
+    job = Job(tmp_path, tmp_path, tmp_path, "cpu", 1, rehearsal=False, train="stylegan-fast", profile="big")
+    tasks = list(speeds.tasks(job))
+    keys = [(names[0], config.batch, mode) for config, names, mode in tasks]
+    assert len(keys) == len(set(keys))
+    assert keys[:2] == [("stylegan-fast", 256, "eager"), ("stylegan-fast", 256, "captured")]
+    assert [key[1] for key in keys[2:7]] == [16, 32, 64, 128, 512]
+    timed = {name for _, names, _ in tasks for name in names}
+    assert timed == PRESETS.keys()
+    for name, names in {names[0]: names for _, names, _ in tasks}.items():
+        of_name = {(batch, mode) for other, batch, mode in keys if other == name}
+        assert of_name >= {(batch, mode) for batch in speeds.BATCHES for mode in ("eager", "captured")}, names
+    # grown up from the first image on
+    growing = [config for config, names, _ in tasks if names[0] == "stylegan"]
+    assert all(moment(config, 0).resolution == 64 and moment(config, 0).fade == 1 for config in growing)
+
+
+def test_faces_of_another_size_are_made_where_a_preset_wants_them(tmp_path):
+    from ten_minutes import speeds
+    faces = carried.drawn_pack(tmp_path / "drawn", 5, 32)
+    packs = speeds.Packs(SimpleNamespace(pack=faces.path, work=tmp_path))
+    assert packs.of(28).images.shape == (5, 28, 28, 3) and packs.of(32).hash == faces.hash
+
+
+def test_trainings_of_the_table_share_the_gpu_and_the_time(tmp_path):
+    from ten_minutes import table
+    job = SimpleNamespace(work=tmp_path, rehearsal=False)
+    rows = [{"preset": "dcgan", "also": ["lsgan"], "images_per_second": 4_000, "busy": 0.3},
+            {"preset": "stylegan", "also": [], "images_per_second": 500, "busy": 0.9}]
+    names = ("dcgan", "lsgan-augmented", "stylegan")
+    dcgan, lsgan, stylegan = (table.Model(job, name, rows) for name in names)
+    assert (dcgan.rate, lsgan.busy, stylegan.rate) == (4_000, 0.3, 500)
+    assert table.has_room(stylegan, []) and table.has_room(lsgan, [dcgan])
+    assert not table.has_room(stylegan, [dcgan]) and not table.has_room(dcgan, [dcgan, lsgan, lsgan])
+    # 1,000 images of each take 0.075 + 0.075 + 1.8 seconds of a whole GPU
+    assert table.images_in(195, [dcgan, lsgan, stylegan], True) == 100_000
+    assert table.images_in(195, [dcgan, lsgan, stylegan], False) == table.IMAGES

@@ -4,18 +4,19 @@ import time
 
 import torch
 
-from ganlib.machine.device import DTYPES
+from ganlib.machine.device import DTYPES, pick_device
 
-from .here import on, wait_for
+from .here import wait_for
 
 
-def ceilings(device, rehearsal):
-    """{"matrix": FLOP/s by precision, "copy": bytes/s read and written, "on": ...} of large operations."""
-    size = 512 if rehearsal else 8_192
+def ceilings(job):
+    """{"matrix": FLOP/s by precision, "copy": bytes/s read and written} of large operations."""
+    device, _ = pick_device(job.device)
+    size = 512 if job.rehearsal else 8_192
     names = ["fp32", "bf16"] if device.type == "cpu" else ["fp32", "tf32", "bf16", "fp16"]
     rates = {name: matrix_rate(device, name, size) for name in names}
-    copied = copy_rate(device, 2**24 if rehearsal else 2**31)
-    return {"on": on(device), "size": size, "matrix": rates, "copy": copied}
+    copied = copy_rate(device, 2**24 if job.rehearsal else 2**31)
+    return {"size": size, "matrix": rates, "copy": copied}
 
 
 def matrix_rate(device, name, size):

@@ -12,11 +12,11 @@ class Job:
     """What a phase is told.
 
     out: the folder of results; work: a folder for what stays here; pack: the path of the faces; device: as
-    a Config has it; seconds: how long it may take. rehearsal: on a CPU, everything in small sizes.
-    train, profile, minutes, settings: the preset of the training, its profile, how long it takes at most (0:
-    as long as there is time), and what differs. images: how many images the models of the table see; 0: as
-    many as there is time for. model: one model of that table. command: what starts another process of this
-    job.
+    a Config has it; seconds: how long the phase may take; rehearsal: on a CPU, everything in small sizes.
+    train: the preset to be trained; profile: of all presets; minutes: of that training at most, 0 for as long
+    as there is time; settings: what differs in its recipe.
+    images: how many each model of the table sees, 0 for as many as there is time for; model: one of them.
+    command: what starts another process of this job.
     """
 
     out: Path
@@ -25,8 +25,8 @@ class Job:
     device: str
     seconds: float
     rehearsal: bool
-    train: str = ""
-    profile: str | None = None
+    train: str
+    profile: str | None
     minutes: float = 0
     settings: dict = field(default_factory=dict)
     images: int = 0

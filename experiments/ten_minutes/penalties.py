@@ -16,23 +16,21 @@ from ganlib.models.store import load_generator, read_safetensors
 from ganlib.training.loop import train
 from ganlib.training.states import state_files
 
-from .here import on
 from .recipes import at_full_size, recipe
-from .results import Report
 
 NAMES = ("stylegan-fast", "stylegan", "wgan-gp")  # one of each kind of network that has a penalty
 BATCH = 32
 STEPS = 64  # of training before: fresh weights are a special case; a rehearsal has 4
 
 
-def run(job):
-    """Put the differences of each kind of network into the report."""
+def penalties(job):
+    """{"rows": the differences of each kind of network}."""
     device, _ = pick_device(job.device)
     rows = []
     for name in NAMES[:1] if job.rehearsal else NAMES:
         D, real, fake = after_training(name, job, device)
         rows += [{"preset": name} | row for row in differences(D, real, fake)]
-        Report(job.out).put("penalties", {"on": on(device), "rows": rows})
+    return {"rows": rows}
 
 
 def after_training(name, job, device):

@@ -10,22 +10,24 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of the whole. share: of the time that is left, beside the shares of the phases after it.
+    """A part of the whole.
 
-    most: seconds at most, where another phase comes after it.
+    sections: of the report, that it writes; share: of the time that is left, beside the shares of the phases
+    after it; most: seconds at most, where another phase comes after it.
     """
 
-    name: str
     about: str
+    sections: tuple
     share: float
     most: float = 1e9
 
 
 PHASES = {
-    "tests": Phase("tests", "the tests that need CUDA", 1, 90),
-    "speeds": Phase("speeds", "ceilings, images a second of the presets, precision of the penalties", 2, 150),
-    "train": Phase("train", "one training at full speed, and its quality on the way", 4),
-    "table": Phase("table", "the models of docs/results.md at an equal number of images", 3),
+    "tests": Phase("the tests that need CUDA", ("tests",), 1, 90),
+    "speeds": Phase("ceilings, images a second of the presets, precision of the penalties",
+                    ("ceilings", "speeds", "drawing", "penalties"), 2, 150),
+    "train": Phase("one training at full speed, and its quality on the way", ("train",), 4),
+    "table": Phase("the models of docs/results.md at an equal number of images", ("table",), 3),
 }
 GRACE = 10  # seconds between asking a process to end and ending it
 PARENT_CHECK = 0.5  # seconds between two looks whether the process that started this one is there

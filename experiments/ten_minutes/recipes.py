@@ -12,18 +12,16 @@ MAY_BE_ZERO = {"label_noise", "clip", "d_gate", "g_gate", "instance_noise", "wei
 
 
 def recipe(name, job, **changes):
-    """The Config of a preset on the job's device, without a budget.
+    """The Config of a preset on the job's device, in its profile and without a budget.
 
-    The one that is to be trained has the profile and the settings of the job.
+    The one that is to be trained has the settings of the job as well.
     """
-    is_trained = name == (job.train or FLAGSHIP)
-    profile = job.profile if is_trained else None
-    settings = job.settings if is_trained else {}
     values = {"device": job.device, "images": 0, "minutes": 0}
     if job.rehearsal:
-        profile = "smoke"
         values |= {"batch": 8, "threads": 1}
-    return preset(name, profile, **(values | settings | changes))
+    if name == job.train:
+        values |= job.settings
+    return preset(name, "smoke" if job.rehearsal else job.profile, **(values | changes))
 
 
 def at_full_size(config):

@@ -41,6 +41,12 @@ class Report:
         write_atomic(self.path, (json.dumps(found, indent=1) + "\n").encode())
         write_atomic(self.folder / "report.txt", in_words(found).encode())
 
+    def clear(self, sections):
+        """Take sections out of report.json."""
+        found = {section: value for section, value in self.read().items() if section not in sections}
+        if found:
+            write_atomic(self.path, (json.dumps(found, indent=1) + "\n").encode())
+
 
 def parts_of(name, size):
     """The names of the files that `size` bytes are cut into: [name], or name.1of3 and so on."""

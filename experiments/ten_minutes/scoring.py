@@ -4,17 +4,15 @@ import time
 import torch
 
 from ganlib.data.packs import load_pack
-from ganlib.errors import GanlibError
 from ganlib.evaluation.distances import frechet, prdc
 from ganlib.evaluation.features import features, gaussian, real_statistics
 from ganlib.machine.device import pick_device
 from ganlib.models.build import build_networks
-from ganlib.models.sampling import latents, sample
+from ganlib.models.sampling import drawn_parts, latents
 from ganlib.models.store import LoadedGenerator, load_generator
 
-from .here import on, wait_for
+from .here import wait_for
 from .recipes import FLAGSHIP, recipe, told
-from .results import Report
 
 SAMPLES = 10_000
 CURVE_SAMPLES = 4_096
@@ -34,7 +32,7 @@ class Scorer:
         return REHEARSED if self.rehearsal else n
 
     def features(self, generator, n):
-        return features(sample(generator, n, seed=1), device=self.device.type, progress=False)
+        return features(drawn_parts(generator, n, seed=1), device=self.device.type, progress=False)
 
     def fd(self, path, n):
         """{"images", "n", "fd"} of a generator's file."""
@@ -51,19 +49,13 @@ class Scorer:
         return {"images": int(generator.info["images"]), "n": n, "fd": fd} | neighbours
 
 
-def time_drawing(job):
-    """Put into the report how long it takes to draw and score samples of the flagship, as yet untrained."""
-    device, _ = pick_device(job.device)
-    section = {"on": on(device)}
-    try:
-        section |= timed(job, Scorer(job), device)
-    except GanlibError as error:
-        section["state"] = f"not measured: {error}"
-    Report(job.out).put("drawing", section)
+def drawing(job):
+    """{"draw_seconds", "score_seconds", "seconds", ...} of SAMPLES samples of the flagship, as yet untrained.
 
-
-def timed(job, scorer, device):
-    """{"draw_seconds", "score_seconds", "seconds", ...} of SAMPLES samples, after a few that warm up."""
+    A few samples come before, to warm up.
+    """
+    scorer = Scorer(job)
+    device = scorer.device
     config = recipe(FLAGSHIP, job)
     G = build_networks(config)[0].to(device)
     if config.grow:
@@ -75,10 +67,12 @@ def timed(job, scorer, device):
     scorer.features(generator, min(n, 512))
     wait_for(device)
     begun = time.perf_counter()
-    pictures = sample(generator, n, seed=1)
+    pictures = list(drawn_parts(generator, n, seed=1))
+    wait_for(device)
     drawn = time.perf_counter()
     found = features(pictures, device=device.type, progress=False)
     frechet(scorer.stats, gaussian(found))
     scored = time.perf_counter()
-    return {"n": n, "generator": f"{FLAGSHIP} {told({'width': config.width, 'max_width': config.max_width})}",
-            "draw_seconds": drawn - begun, "score_seconds": scored - drawn, "seconds": scored - begun}
+    widths = told({"width": config.width, "max_width": config.max_width})
+    return {"n": n, "generator": f"{FLAGSHIP} {widths}", "draw_seconds": drawn - begun,
+            "score_seconds": scored - drawn, "seconds": scored - begun}

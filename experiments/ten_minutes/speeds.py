@@ -2,6 +2,8 @@
 
 The share is a training's arithmetic a second over the rate of a large matrix product in the same precision.
 """
+import contextlib
+import traceback
 from itertools import chain
 
 import numpy as np
@@ -14,14 +16,14 @@ from ganlib.images import resized
 from ganlib.machine.device import pick_device
 from ganlib.presets import PRESETS
 
-from . import penalties
 from .carried import make_pack
 from .ceilings import ceilings
 from .counting import measured
 from .here import can_choose_graphs, on, steps_as
-from .recipes import FLAGSHIP, at_full_size, kind_of, recipe
+from .penalties import penalties
+from .recipes import at_full_size, kind_of, recipe
 from .results import Report
-from .scoring import time_drawing
+from .scoring import drawing
 
 BATCHES = (16, 32, 64, 128, 256, 512)
 SPEED_FACES = 2_048  # of a size that the pack does not have
@@ -29,8 +31,8 @@ SPEED_FACES = 2_048  # of a size that the pack does not have
 
 def kinds(job):
     """[(config, names of the presets that compute the same), ...], the one to be trained first."""
-    found, first = {}, job.train or FLAGSHIP
-    for name in sorted(PRESETS, key=lambda name: name != first):
+    found = {}
+    for name in sorted(PRESETS, key=lambda name: name != job.train):
         config = at_full_size(recipe(name, job))
         found.setdefault(kind_of(config), (config, []))[1].append(name)
     return list(found.values())
@@ -106,16 +108,13 @@ class Speeds:
         self.section["rows"].append(row)
         self.report.put("speeds", self.section)
         try:
-            config = config.replace(**steps_as(mode))
-            amount = {"seconds": 0, "record_steps": 2} if self.job.rehearsal else {"seconds": 1}
-            row |= measured(config, self.packs.of(config.resolution), work=self.job.work, **amount)
-            row["state"] = "measured"
-        except GanlibError as error:
-            row["state"] = str(error)
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
-        self.fill(row, names)
-        self.report.put("speeds", self.section)
+            with told_in(row):
+                config = config.replace(**steps_as(mode))
+                amount = {"seconds": 0, "record_steps": 2} if self.job.rehearsal else {"seconds": 1}
+                row |= measured(config, self.packs.of(config.resolution), work=self.job.work, **amount)
+        finally:
+            self.fill(row, names)
+            self.report.put("speeds", self.section)
 
     def fill(self, row, names):
         """Add what follows from other rows: FLOP/s, and their share of the matrix product's."""
@@ -124,25 +123,55 @@ class Speeds:
             row["flop_per_image"] = flop
             # convolutions in fp32 may use TF32 on a GPU
             name = "tf32" if row["precision"] == "fp32" and "tf32" in self.rates else row["precision"]
-            row["share"] = flop * row["images_per_second"] / self.rates[name]
-            print(f"{row['preset']}, batch {row['batch']}, {row['steps']}: {row['images_per_second']:,.0f} "
-                  f"images/s, {row['share']:.0%} of the matrix product", flush=True)
+            if name in self.rates:
+                row["share"] = flop * row["images_per_second"] / self.rates[name]
+        speed = f"{row['images_per_second']:,.0f} images/s" if "images_per_second" in row else row["state"]
+        print(f"{row['preset']}, batch {row['batch']}, {row['steps']}: {speed}", flush=True)
+
+
+@contextlib.contextmanager
+def told_in(value):
+    """Have value["state"] say whether a block measured what it was to measure, or why it did not.
+
+    After an error of CUDA nothing works in a process any more: this one ends then, and the next goes on.
+    """
+    try:
+        yield
+        value["state"] = "measured"
+    except GanlibError as error:
+        value["state"] = str(error)
+    except Exception as error:  # all else that may go wrong there and was never seen here
+        traceback.print_exc()
+        value["state"] = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        if "CUDA error" in str(error):
+            raise
+    finally:
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def once(job, section, measure):
+    """Put what `measure(job)` finds into a section of the report, unless an earlier process has tried to."""
+    report = Report(job.out)
+    if section not in report.read():
+        value = {"on": on(pick_device(job.device)[0]), "state": "begun"}
+        report.put(section, value)
+        try:
+            with told_in(value):
+                value |= measure(job)
+        finally:
+            report.put(section, value)
 
 
 def run(job):
     """All of this phase, the most telling first; it ends with the time, and each result is there at once."""
-    device, _ = pick_device(job.device)
-    report = Report(job.out)
-    if "speeds" not in report.read():
-        report.put("ceilings", ceilings(device, job.rehearsal))
-    speeds = Speeds(job, report.read()["ceilings"]["matrix"])
-    work = list(tasks(job))
+    once(job, "ceilings", ceilings)
+    speeds = Speeds(job, Report(job.out).read()["ceilings"].get("matrix", {}))
     first = 2 if can_choose_graphs() else 1
-    for number, task in enumerate(work):
+    for number, task in enumerate(tasks(job)):
         if number == first:
-            time_drawing(job)
-            penalties.run(job)
+            once(job, "drawing", drawing)
+            once(job, "penalties", penalties)
         if job.left < 3:
             break
         speeds.add(*task)
-

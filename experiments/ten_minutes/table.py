@@ -78,6 +78,7 @@ def run(job):
     images = job.images or images_in(job.left - BEGIN - SCORE, all_models, bool(speeds))
     images = REHEARSED if job.rehearsal else images
     section = {"on": on(pick_device(job.device)[0]), "images": images, "together": 0}
+    Scorer(job)  # the statistics of the real pictures are made once, and not by each of them
     try:
         while waiting or any(model.is_running() for model in all_models):
             running = [model for model in all_models if model.is_running()]

@@ -31,7 +31,7 @@ PICTURES = 24  # sample grids on the way
 
 def run(job):
     """Train until the time is over, or go on with a run of the same recipe that is there; then score."""
-    changes = {"log_images": 10_000, "frames": PICTURES, "generators": GENERATORS, "checkpoint_minutes": 2}
+    changes = {"log_images": 5_000, "frames": PICTURES, "generators": GENERATORS, "checkpoint_minutes": 2}
     if job.rehearsal:
         changes |= {"log_images": 64, "frames": 2, "generators": 2, "images": 256}
     config = recipe(job.train, job, **(steps_as("auto") | changes | job.settings))
@@ -123,10 +123,15 @@ def kept_name(snapshot):
 def score(job, run_folder):
     """Score the generators of a run and name the best; keep it, the newest and a state as far as they fit."""
     add_last_generator(run_folder)
-    snapshots = snapshot_files(run_folder)
+    snapshots, report = snapshot_files(run_folder), Report(job.out)
     if not snapshots:
         return
-    scorer, report = Scorer(job), Report(job.out)
+    keep_all(job, in_order(snapshots), run_folder)
+    try:
+        scorer = Scorer(job)
+    except GanlibError as error:  # as where the features' packages are missing
+        report.put("train", report.read()["train"] | {"state": f"not scored: {error}"})
+        return
     points = {}
     for path in in_order(snapshots):
         begun = time.monotonic()
@@ -142,6 +147,7 @@ def score(job, run_folder):
     best = min(finals, key=lambda path: finals[path]["fd"])
     report.put("train", report.read()["train"] | {"best": {"file": kept_name(best)} | finals[best]})
     keep_all(job, [best, snapshots[-1], *first], run_folder)
+    print(f"the best: {kept_name(best)}, FD-lite {finals[best]['fd']:.1f}", flush=True)
 
 
 def add_last_generator(run_folder):
@@ -172,7 +178,8 @@ def keep_all(job, wanted, run_folder):
             if other.startswith("generator-") and other != best:
                 drop(job.out, other)
     keep(job.out, best, wanted[0].read_bytes())
-    keep_if_it_fits(job, kept_name(wanted[1]), wanted[1])
+    for path in wanted[1:2]:
+        keep_if_it_fits(job, kept_name(path), path)
     for state in state_files(run_folder)[:1]:
         if not keep_if_it_fits(job, state.name, state):
             print(f"{state.name} ({state.stat().st_size / 1e6:.0f} MB) has no room in the results: "

@@ -40,6 +40,8 @@ def _tests(value):
 
 
 def _ceilings(value):
+    if "matrix" not in value:
+        return [value["state"]]
     lines = [f"matrix product, {name}: {rate / 1e12:,.2f} TFLOP/s" for name, rate in value["matrix"].items()]
     return [*lines, f"copy on the device: {value['copy'] / 1e9:,.0f} GB/s, read and written"]
 
@@ -65,6 +67,8 @@ def _percent(value, width):
 
 
 def _penalties(value):
+    if "rows" not in value:
+        return [value["state"]]
     lines = [f"{'preset':20} {'penalty':8} {'precision':16} {'difference':>10} {'cosine':>8}"]
     for row in value["rows"]:
         lines.append(f"{row['preset']:20} {row['penalty']:8} {row['precision']:16} "
