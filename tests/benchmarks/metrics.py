@@ -1,14 +1,14 @@
-"""How long the metrics take, what they weigh, and whether bf16 would do.
+"""How long the metrics take, part by part, on either device; whether half precision would do.
 
-    METRICS_PACK=data/packs/... METRICS_REAL=14246 METRICS_N=10000 METRICS_BF16=2000 \\
-        python tests/benchmarks/metrics.py
+    METRICS_PACK=data/packs/... METRICS_REAL=14246 METRICS_N=10000 METRICS_HALF=2000 \\
+        METRICS_G=dcgan,stylegan-fast python tests/benchmarks/metrics.py
 
-Limits on two idle cores: statistics of 14,246 real images within 120 s, generating and scoring 10,000
-samples of the shipped DCGAN within 90 s, peak memory under 3 GB. The real images are a pack's, or drawn faces
-again and again. The last part computes FD-lite in bf16 and in fp32: where they differ by less than 0.1, bf16
-could be used.
+On a GPU where there is one. Limits for statistics of 14,246 real images, and for 10,000 samples generated and
+scored by FD-lite: 120 and 90 s on two idle cores, with a peak below 3 GB of memory. For the samples it is
+15 s on a T4-class GPU, and 5 s with compute capability 8.0 or above. The real images are a pack's, or drawn
+faces again and again. Then each part is timed by itself. The last part computes FD-lite in half precision and
+in fp32: where they differ by less than 0.1, half precision could be used.
 """
-
 import os
 import resource
 import sys
@@ -17,74 +17,107 @@ import time
 import numpy as np
 import torch
 
+from ganlib.data.detector import detector_trouble
 from ganlib.data.packs import load_pack
 from ganlib.data.synthetic import face
-from ganlib.evaluation.distances import frechet, kid, prdc
-from ganlib.evaluation.features import features, gaussian
-from ganlib.models.sampling import generate, latents, sample
+from ganlib.evaluation.distances import face_numbers, frechet, kid, prdc, random_rows
+from ganlib.evaluation.features import DEVICE, features, gaussian
+from ganlib.models.sampling import drawn_parts, latents, sample
 from ganlib.models.store import load_generator
 
-REAL, N, BF16 = (
-    int(os.environ.get(f"METRICS_{k}", v)) for k, v in (("REAL", 14_246), ("N", 10_000), ("BF16", 2_000))
+REAL, N, HALF = (
+    int(os.environ.get(f"METRICS_{k}", v)) for k, v in (("REAL", 14_246), ("N", 10_000), ("HALF", 2_000))
 )
+GENERATORS = os.environ.get("METRICS_G", "dcgan,stylegan-fast").split(",")
+
+
+def real_images():
+    if "METRICS_PACK" in os.environ:
+        return load_pack(os.environ["METRICS_PACK"]).images[:REAL]
+    return np.resize(np.stack([face(i)[0] for i in range(min(REAL, 1_000))]), (REAL, 64, 64, 3))
+
+
+def timed(name, work, n=0):
+    """What `work` returns, and the seconds that it took; both the time and the pace are printed."""
+    wait()
+    begun, cpu = time.perf_counter(), time.process_time()
+    found = work()
+    wait()
+    seconds = time.perf_counter() - begun
+    pace = f", {n / seconds:,.0f} images/s" if n else ""
+    print(f"{name}: {seconds:.2f} s{pace}, {time.process_time() - cpu:.1f} s of all cores", flush=True)
+    return found, seconds
+
+
+def wait():
+    if DEVICE == "cuda":
+        torch.cuda.synchronize()
+
+
+def parts(generator, real, stats, faces=500):
+    """Time what evaluating a generator consists of, one part after the other."""
+    z_dim = generator.G.z_dim
+    timed(f"  latents of {N:,}", lambda: latents(N, z_dim), N)
+    pictures, _ = timed(f"  drawing {N:,}", lambda: [*drawn_parts(generator, N)], N)
+    fake, _ = timed(f"  features of {N:,}", lambda: features(pictures, progress=False), N)
+    found, _ = timed("  mean and covariance", lambda: gaussian(fake))
+    timed("  Fréchet distance", lambda: frechet(stats, found))
+    timed("  KID", lambda: kid(real, fake))
+    least = min(len(real), len(fake))
+    timed(f"  neighbours of {least:,}", lambda: prdc(random_rows(real, least), random_rows(fake, least)))
+    if not detector_trouble():
+        some = torch.cat(pictures)[:faces].cpu().numpy()
+        timed(f"  faces of {len(some)}, on the CPU", lambda: face_numbers(some, progress=False), len(some))
+
+
+def half_precision(images, generated):
+    """Compare FD-lite in fp32 and in half precision."""
+    dtype = torch.float16 if DEVICE == "cuda" else torch.bfloat16
+    found = []
+    for name, fast in (("fp32", False), (str(dtype).removeprefix("torch."), True)):
+        with torch.autocast(DEVICE, dtype, enabled=fast):
+            (a, b, c), _ = timed(name, lambda: [
+                gaussian(features(x, progress=False))
+                for x in (images[:HALF], images[HALF : 2 * HALF], generated)], 3 * HALF)
+        found.append(np.array([frechet(a, b), frechet(a, c)]))
+        print(f"  real against real {found[-1][0]:.2f}, generated {found[-1][1]:.2f}")
+    difference = np.abs(found[0] - found[1]).max()
+    verdict = "would do" if difference < 0.1 else "too much, so fp32 it is"
+    print(f"largest difference {difference:.2f}: {verdict}")
+
+
+def limit():
+    """Seconds for 10,000 samples of a generator, generated and scored, on this device."""
+    if DEVICE == "cpu":
+        return 90
+    return 5 if torch.cuda.get_device_capability()[0] >= 8 else 15
 
 
 def main():
-    if "METRICS_PACK" in os.environ:
-        images = load_pack(os.environ["METRICS_PACK"]).images[:REAL]
-    else:
-        images = np.resize(np.stack([face(i)[0] for i in range(min(REAL, 1_000))]), (REAL, 64, 64, 3))
-    G = load_generator("dcgan").G
-    features(images[:64], progress=False)  # loads the network
+    about = torch.cuda.get_device_name() if DEVICE == "cuda" else f"cpu, {torch.get_num_threads()} threads"
+    print(f"on {about}")
+    images = real_images()
+    real = features(images[:300], progress=False)  # loads the network and the libraries
+    frechet(gaussian(real), gaussian(real[::2]))
+    real, first = timed(f"features of {len(images):,} real images", lambda: features(images), len(images))
+    stats, second = timed("their mean and covariance", lambda: gaussian(real))
+    late = first + second > 120 * REAL / 14_246
+    for name in GENERATORS:
+        generator = load_generator(name, DEVICE)
+        sample(generator, 300)
 
-    begun, cpu = time.perf_counter(), time.process_time()
-    real = features(images)
-    stats = gaussian(real)
-    first = time.perf_counter() - begun
-    print(
-        f"statistics of {len(images):,} images: {first:.0f} s ({len(images) / first:.0f} images/s), "
-        f"{time.process_time() - cpu:.0f} s of all cores",
-        flush=True,
-    )
+        def score(generator=generator):
+            fake = features(drawn_parts(generator, N), progress=False)
+            return frechet(stats, gaussian(fake))
 
-    begun, cpu = time.perf_counter(), time.process_time()
-    fake = features(generate(G, z) for z in latents(N, G.z_dim).split(512))
-    fd = frechet(stats, gaussian(fake))
-    second = time.perf_counter() - begun
-    print(
-        f"generating and scoring {N:,} samples: {second:.0f} s, "
-        f"{time.process_time() - cpu:.0f} s of all cores; FD-lite {fd:.1f}",
-        flush=True,
-    )
-
-    begun = time.perf_counter()
-    kid(real, fake)
-    third = time.perf_counter() - begun
-    least = min(len(real), len(fake))
-    prdc(real[:least], fake[:least])
-    print(f"KID {third:.0f} s, neighbours of {least:,} {time.perf_counter() - begun - third:.0f} s")
+        fd, seconds = timed(f"{name}: {N:,} samples generated and scored", score, N)
+        print(f"  FD-lite {fd:.1f}")
+        late |= seconds > limit() * N / 10_000
+        parts(generator, real, stats)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(f"peak memory {peak:.2f} GB", flush=True)
-
-    device, dtype = ("cuda", torch.float16) if torch.cuda.is_available() else ("cpu", torch.bfloat16)
-    generated, found = sample(G, BF16), {}
-    for name, fast in (("fp32", False), (str(dtype).removeprefix("torch."), True)):
-        begun = time.perf_counter()
-        with torch.autocast(device, dtype, enabled=fast):
-            a, b, c = (
-                gaussian(features(x, device=device, progress=False))
-                for x in (images[:BF16], images[BF16 : 2 * BF16], generated)
-            )
-        found[fast] = np.array([frechet(a, b), frechet(a, c)])
-        print(
-            f"{name}: real against real {found[fast][0]:.2f}, generated {found[fast][1]:.2f}, "
-            f"{(len(images[: 2 * BF16]) + BF16) / (time.perf_counter() - begun):.0f} images/s"
-        )
-    difference = np.abs(found[True] - found[False]).max()
-    verdict = "would do" if difference < 0.1 else "too much, so fp32 it is"
-    print(f"largest difference {difference:.2f}: {verdict}")
-    scale = max(REAL / 14_246, 1e-9), max(N / 10_000, 1e-9)
-    if first > 120 * scale[0] or second > 90 * scale[1] or peak > 3:
+    half_precision(images, sample(generator, HALF))
+    if late or DEVICE == "cpu" and peak > 3:
         sys.exit("over a limit")
 
 
