@@ -3,6 +3,7 @@ import contextlib
 import difflib
 import errno
 import re
+import traceback
 
 # Other names that people know these losses by
 ALSO_CALLED = {
@@ -51,17 +52,22 @@ def did_you_mean(word, known):
 def memory_advice(advice):
     """Turn an error of a CPU or GPU that is out of memory into a GanlibError that ends with `advice`.
 
-    advice: what to lower, as a sentence. Other errors pass unchanged.
+    advice: what to lower, as a sentence, or a function that finds it. The function is called when the memory
+    of the work that failed is free again. Other errors pass unchanged.
     """
     try:
         yield
+        return
     except (MemoryError, RuntimeError, OSError) as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
-        raise GanlibError(f"Out of memory. {advice}") from error
+        traceback.clear_frames(error.__traceback__)  # they hold what the work has made so far
+        cause = error
+    raise GanlibError(f"Out of memory. {advice() if callable(advice) else advice}") from cause
 
 
-def _is_out_of_memory(error):
+def is_out_of_memory(error):
+    """Whether an exception says that there is no memory left, of a CPU or a GPU."""
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     return isinstance(error, MemoryError) or bool(NO_MEMORY.search(str(error)))

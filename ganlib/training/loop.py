@@ -22,6 +22,7 @@ from ..models.sampling import generate, latents
 from ..models.store import not_finite
 from ..seeding import draw, mixed
 from .agenda import Agenda, State
+from .fitting import what_to_lower
 from .meter import Meter, not_finite_keys
 from .runs import RunFolder
 from .schedule import ema_decay, moment, steps_of
@@ -65,8 +66,9 @@ def train(config, pack, run, hook=None, progress=True):
         world.check_batches(steps_of(config.batches).values() or [config.batch])
         world.first(lambda: stack.enter_context(folder.claimed(config, pack)) and None)
         stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
-        stack.enter_context(memory_advice(_advice(config, 0)))
-        return _Leg(config, pack, folder, device, dtype, hook, progress, world).run()
+        state = State()
+        stack.enter_context(memory_advice(lambda: what_to_lower(config, state.images, device, dtype)))
+        return _Leg(config, pack, folder, state, device, dtype, hook, progress, world).run()
 
 
 def _check(config, pack):
@@ -77,17 +79,10 @@ def _check(config, pack):
                           f"for {config.resolution}: pack again at that size, or set resolution={pack.size}.")
 
 
-def _advice(config, images):
-    """What to lower where the memory is full after so many images, as a sentence."""
-    table = f' by batches={config.batches!r}; set batches="" with it' if config.batches else ""
-    return (f"Lower batch (now {moment(config, images).batch}{table}), width ({config.width}) or the "
-            f"resolution ({config.resolution}), or close other programs that use the memory.")
-
-
 class _Leg:
     """One call of train: from the start or a checkpoint to the budget's end or an interrupt."""
 
-    def __init__(self, config, pack, folder, device, dtype, hook, progress, world):
+    def __init__(self, config, pack, folder, state, device, dtype, hook, progress, world):
         self.config, self.pack, self.folder, self.hook, self.world = config, pack, folder, hook, world
         self.progress = progress and world.is_first
         self.say = say if world.is_first else silent
@@ -95,8 +90,9 @@ class _Leg:
         self.step = Step(config, device, dtype, recorder)
         self.dice = global_generator(device)
         self.z_dice = torch.Generator(device)
-        saved = self.resume()
-        self.state = State(saved["images"], saved["train_seconds"]) if saved else State()
+        self.state = state
+        if saved := self.resume():
+            state.images, state.seconds = saved["images"], saved["train_seconds"]
         self.agenda = Agenda(config, self.state)
         self.meter = Meter(config, self.state)
         # drawn before the first step, the same at every snapshot
@@ -130,7 +126,7 @@ class _Leg:
             while not stopped:
                 at = moment(self.config, self.state.images)
                 piece = chooser.piece(self.config.d_steps * at.batch, (at.resolution, at.batch))
-                with piece, memory_advice(_advice(self.config, self.state.images)):
+                with piece:
                     self.one_step(data, at)
                 due = self.agenda.due(self.state, self.tick(interrupt.is_set()))
                 if due:
