@@ -340,7 +340,7 @@ def commands():
 
 def test_there_are_commands_of_every_verb():
     verbs = {words[0] for words in commands()}
-    assert verbs == {"data", "train", "gif", "sample", "evaluate", "presets", "mix", "walk"}
+    assert verbs == {"data", "check", "train", "gif", "sample", "evaluate", "presets", "mix", "walk"}
 
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
