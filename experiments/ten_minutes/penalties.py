@@ -12,7 +12,8 @@ from ganlib.data.packs import load_pack
 from ganlib.machine.device import DTYPES, pick_device
 from ganlib.models.build import build_networks
 from ganlib.models.sampling import latents
-from ganlib.models.store import load_generator, read_safetensors
+from ganlib.models.store import load_generator
+from ganlib.tensors import read_safetensors
 from ganlib.training.loop import train
 from ganlib.training.states import state_files
 
