@@ -1,8 +1,8 @@
 """What is carried to the machine with the GPU, in .gpu/, which git ignores: the faces, and wheels.
 
 The faces are the original files of a pack, packed together, so that the pack there has the very same pixels.
-With a quality they are encoded anew and take less room. That costs: as WebP of quality 90, 4,000 faces have an
-FD-lite of 8.3 to themselves, which is nearly that of real faces to other real faces (9.2).
+With a quality they are encoded anew and take less room. That costs: as WebP of quality 90, 4,000 faces have
+an FD-lite of 8.3 to themselves, which is nearly that of real faces to other real faces (9.2).
 """
 import hashlib
 import importlib.util
