@@ -7,7 +7,7 @@ import sys
 import warnings
 from pathlib import Path
 
-from .errors import GanlibError, memory_advice
+from .errors import ElsewhereError, GanlibError, memory_advice
 
 INTERRUPTED = 130  # what a shell takes for "stopped by Ctrl-C"
 DRAWN_FACES = 4000  # of `ganlib data synthetic`, where --n names no other number
@@ -30,6 +30,8 @@ def main(argv=None):
         with warnings.catch_warnings(), memory_advice("Close other programs."):
             warnings.showwarning = lambda text, *_, **__: _complain(args, text)
             return args.run_verb(args) or 0
+    except ElsewhereError:  # another process says it
+        return 2
     except (GanlibError, OSError) as error:
         _complain(args, error)
         return 2
@@ -120,9 +122,29 @@ def _add_train(verbs):
     p.add_argument("--profile", help="start from a profile: smoke, demo, cpu, colab, big or paper")
     p.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
                    help="change config keys")
+    p.add_argument("--processes", type=int, default=1, metavar="N",
+                   help="on so many processes, one for each GPU; 0: as many as there are GPUs (default 1)")
+    p.add_argument("--driven", action="store_true", help=argparse.SUPPRESS)
 
 
 def _train(args):
+    from .machine.processes import heard, started
+
+    with heard():
+        run = _trained(args)
+    is_first = started()[0] == 0
+    if is_first and not args.driven:
+        print(run)
+    # torchrun would end the others at once if one of them failed before the first has written all
+    return INTERRUPTED if run.stopped == "interrupt" and is_first and not args.driven else 0
+
+
+def _trained(args):
+    """The Run. With --driven another process follows this one, reads lines of JSON, and may stop it."""
+    from dataclasses import asdict
+
+    from .machine.launcher import stop_when_told, tell
+    from .machine.processes import started
     from .presets import preset_or_file
     from .training.loop import train
 
@@ -130,9 +152,15 @@ def _train(args):
     budget = {key: getattr(args, key) for key in ("images", "minutes") if getattr(args, key) is not None}
     if budget:  # a budget of the command line replaces the profile's
         changes = {"images": 0, "minutes": 0} | budget | changes
-    run = train(preset_or_file(args.preset, args.profile, **changes), args.pack, args.run)
-    print(run)
-    return INTERRUPTED if run.stopped == "interrupt" else 0
+    config = preset_or_file(args.preset, args.profile, **changes)
+    if not args.driven:
+        return train(config, args.pack, args.run, processes=args.processes)
+    if started()[0] == 0:
+        stop_when_told()
+    run = train(config, args.pack, args.run, hook=lambda record: tell(record=record), progress=False)
+    if started()[0] == 0:
+        tell(ended=asdict(run) | {"path": str(run.path)})
+    return run
 
 
 def _changes(items):

@@ -37,6 +37,10 @@ class ElsewhereError(GanlibError):
     """What went wrong in another process of the same run, which says so itself: a shell verb keeps quiet."""
 
 
+class LostError(GanlibError):
+    """Another process of the same run has ended; it may have said why, or not."""
+
+
 def did_you_mean(word, known):
     """' Did you mean ...?' for an unknown word, and the list of what there is."""
     word = str(word).lower()

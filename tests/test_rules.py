@@ -26,7 +26,7 @@ PACKAGE = ROOT / "ganlib"
 # An entry stands for a module, or for all modules of a folder that no other entry names.
 LAYERS = [
     ["errors", "seeding", "colors", "ranges", "typed", "machine", "pretrained"],
-    ["files", "images"],
+    ["files", "images", "machine.launcher"],
     ["models", "training.losses", "training.augment", "training.optimizers", "training.schedule"],
     ["config"],
     ["presets"],

@@ -1,9 +1,11 @@
 """On what, and how precisely, a run is computed."""
 import contextlib
+import os
 
 import torch
 
 from ..errors import GanlibError
+from .processes import started
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -11,8 +13,9 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 def pick_device(name="auto", precision="auto"):
     """(device, dtype of the forward passes) for the hardware at hand.
 
-    bf16 where it is native (GPUs of compute capability 8.0 and up, CPUs with AVX512-BF16 or AMX), fp16
-    on older GPUs (a T4 only emulates bf16), else fp32. Raises GanlibError for a device that is not there.
+    Where several processes train on GPUs, each gets one of its own. bf16 where it is native (GPUs of compute
+    capability 8.0 and up, CPUs with AVX512-BF16 or AMX), fp16 on older GPUs (a T4 only emulates bf16), else
+    fp32. Raises GanlibError for a device that is not there.
     """
     device = _device(name)
     if precision == "auto":
@@ -56,11 +59,32 @@ def _device(name):
         device = torch.device(name)
         if device.type not in ("cpu", "cuda", "mps"):
             raise RuntimeError("expected auto, cpu, cuda or mps")
+        device = _of_this_process(device)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise GanlibError(f"device={name!r} cannot be used here ({reason}).") from error
     return device
+
+
+def _of_this_process(device):
+    """The GPU of this process where several train together: the one of its number on this machine."""
+    _, processes, local = started()
+    if processes == 1 or device.type == "cpu":
+        return device
+    if device.type == "mps":
+        raise GanlibError("A Mac has one GPU, and this run has several processes: start one, or take "
+                          "device='cpu'.")
+    if device.index is not None:
+        raise GanlibError(f"device='{device}' is one GPU, and each of the {processes} processes needs one of "
+                          "its own: write device='cuda'.")
+    gpus = torch.cuda.device_count()
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", local + 1))
+    if here > gpus > 0:
+        found = "1 GPU" if gpus == 1 else f"{gpus} GPUs"
+        raise GanlibError(f"This machine has {found} and {here} processes, each of which needs one: start "
+                          f"{gpus}, or take device='cpu'.")
+    return torch.device("cuda", local)
 
 
 def _native_precision(device):

@@ -6,13 +6,15 @@ of the batch. The process of rank 0 writes the files, and decides how much time 
 import atexit
 import contextlib
 import os
+import time
 
 import torch
 import torch.distributed as dist
 
-from ..errors import ElsewhereError, GanlibError
+from ..errors import ElsewhereError, GanlibError, LostError
 
 BACKENDS = ("gloo", "nccl")  # carry numbers between processes, of CPUs and of GPUs
+LET_SPEAK = 5.0  # seconds in which the process of rank 0 may say what is wrong, before another one does
 
 
 class World:
@@ -25,6 +27,7 @@ class World:
         self.rank, self.size = rank, size
         self.host = host  # the group for what stays in the CPU's memory
         self.is_first = rank == 0
+        self.told = False  # that batch norm is not shared
 
     @torch.no_grad()
     def average(self, tensors):
@@ -32,7 +35,9 @@ class World:
         if self.size == 1:
             return
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
-        dist.all_reduce(flat)
+        # a step that NCCL is part of may be recorded, and its errors are for the Recorder
+        with contextlib.nullcontext() if self.is_on_nccl else self._alive():
+            dist.all_reduce(flat)
         flat /= self.size
         parts = flat.split([tensor.numel() for tensor in tensors])
         torch._foreach_copy_(tensors, [part.view(x.shape) for part, x in zip(parts, tensors, strict=True)])
@@ -42,8 +47,19 @@ class World:
         return self.size > 1 and dist.get_backend() == "nccl"
 
     def with_shared_norms(self, network):
-        """The network, with statistics of batch norm over all processes where NCCL carries them."""
-        return torch.nn.SyncBatchNorm.convert_sync_batchnorm(network) if self.is_on_nccl else network
+        """The network, with statistics of batch norm over all processes where NCCL carries them.
+
+        Where they are not, a line says so, once.
+        """
+        if self.is_on_nccl:
+            return torch.nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        if self.size > 1 and self.is_first and not self.told and has_batch_norm(network):
+            self.told = True
+            from .progress import say  # not at the top: tqdm takes its time, and alone nothing is said
+
+            say(f"Batch norm: each of the {self.size} processes normalises its own part of a batch, as only "
+                "NCCL on GPUs shares the statistics. One process would learn a little differently.")
+        return network
 
     def means(self, values):
         """The means of a list of numbers over all processes."""
@@ -102,8 +118,9 @@ class World:
         for rank, other in enumerate(found):
             if other != found[0]:
                 kind = GanlibError if self.is_first else ElsewhereError
-                raise kind(f"The processes of this run have unequal {name}: process 0 has {found[0]}, "
-                           f"process {rank} has {other}. Start all of them with the same command.")
+                here, there = _difference(found[0], other)
+                raise kind(f"The processes of this run have unequal {name}: process 0 has {here}, "
+                           f"process {rank} has {there}. Start all of them with the same command.")
 
     @contextlib.contextmanager
     def _alive(self):
@@ -147,6 +164,8 @@ def joined(device, backend="auto"):
         yield _here
         return
     backend = _backend(device, backend)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     if not dist.is_initialized():
         _meet(device, backend)
     # what the host decides goes over the CPU, so that it never waits for a GPU
@@ -194,7 +213,40 @@ def _part():
 
 
 def lost(error):
-    """The GanlibError for a RuntimeError in which another process went away."""
+    """The LostError for a RuntimeError in which another process went away."""
     reason = str(error).strip().splitlines()[0][:120]
-    return GanlibError("Another process of this run has ended, so this one ends too. The run stands at its "
-                       f"last checkpoint: start the same command again. ({reason})")
+    return LostError("Another process of this run has ended, so this one ends too. The run stands at its "
+                     f"last checkpoint: start the same command again. ({reason})")
+
+
+@contextlib.contextmanager
+def heard():
+    """Errors of the block reach torchrun, in a process that it has started, and are said once.
+
+    What all processes find wrong is for the process of rank 0 to say. The others wait: torchrun ends them
+    when that one has ended. After a while they speak themselves.
+    """
+    rank, size, _ = started()
+    try:
+        yield
+    except Exception as error:
+        if size > 1:
+            from torch.distributed.elastic.multiprocessing.errors import get_error_handler
+
+            get_error_handler().record_exception(error)
+        if rank and not isinstance(error, LostError):
+            time.sleep(LET_SPEAK)
+        raise
+
+
+def has_batch_norm(network):
+    return any(isinstance(part, torch.nn.modules.batchnorm._BatchNorm) for part in network.modules())
+
+
+def _difference(one, other):
+    """What is different in two values: of dicts in dicts, the keys whose values differ."""
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        return one, other
+    pairs = {key: _difference(one.get(key), other.get(key)) for key in one | other
+             if one.get(key) != other.get(key)}
+    return {key: pair[0] for key, pair in pairs.items()}, {key: pair[1] for key, pair in pairs.items()}

@@ -21,16 +21,16 @@ class ProgressLine:
         self.bar = Bar(total=100, disable=not show, dynamic_ncols=True, mininterval=0,
                         bar_format="{percentage:3.0f}%|{bar}| {desc}")
 
-    def update(self, images, seconds, share, seconds_left, at_once=False):
+    def update(self, images, seconds, share, seconds_left, at_once=False, rate=None):
         """Show, once in a while, where the work is.
 
         seconds: of work so far; share: the part of it that is done, from 0 to 1; seconds_left: a function of
-        the images per second; at_once: show it whenever that is.
+        the images per second; at_once: show it whenever that is; rate: images per second, where known.
         """
         now, (then, before) = time.monotonic(), self.shown
         if self.bar.disable or now - then < EVERY and not at_once:
             return
-        rate = (images - before) / max(now - then, 1e-9)
+        rate = rate or (images - before) / max(now - then, 1e-9)
         self.rate = rate if self.rate is None else 0.7 * self.rate + 0.3 * rate
         self.shown = now, images
         gone = Bar.format_interval(seconds)

@@ -15,6 +15,7 @@ from ..machine.clock import Clock
 from ..machine.device import describe, global_generator, pick_device, tuned
 from ..machine.graphs import recorder_for
 from ..machine.interrupts import interruptible
+from ..machine.launcher import Launched, how_many
 from ..machine.processes import joined
 from ..machine.progress import ProgressLine, say, silent
 from ..machine.threads import ThreadChooser
@@ -44,7 +45,7 @@ class Run:
         return f"{self.path}: {self.images:,} images, {self.train_seconds / 60:.1f} minutes ({self.stopped})"
 
 
-def train(config, pack, run, hook=None, progress=True):
+def train(config, pack, run, hook=None, progress=True, processes=1):
     """Train a GAN on a pack in the folder `run`; resume when the folder holds a cut-off run.
 
     config: a Config; its budget (images, minutes of training, or both: whichever ends first) counts over all
@@ -52,11 +53,16 @@ def train(config, pack, run, hook=None, progress=True):
     that moment are saved. An interrupt (Ctrl-C, the notebook's stop button, SIGTERM, a closed terminal)
     stops after the step at hand, with a checkpoint. Returns a Run.
 
+    processes: on how many GPUs of this machine, or 0 for all of them. Each has a process of its own, which
+    computes its share of every batch. Without a GPU they share the threads of the CPU.
+
     Raises GanlibError for a folder of another recipe, a pack of another resolution, a device that is not
     there, a full disk, too little memory, and for losses that are no longer finite.
     """
     pack = pack if isinstance(pack, Pack) else load_pack(pack)
     _check(config, pack)
+    if (processes := how_many(processes)) > 1:
+        return _launched(config, pack, run, hook, progress, processes)
     device, dtype = pick_device(config.device, config.precision)
     config = config.replace(data=pack.hash)
     folder = RunFolder(run)
@@ -77,6 +83,20 @@ def _check(config, pack):
     if pack.size != config.resolution:
         raise GanlibError(f"The pack {pack.path} holds {pack.size}x{pack.size} images and the networks are "
                           f"for {config.resolution}: pack again at that size, or set resolution={pack.size}.")
+
+
+def _launched(config, pack, run, hook, progress, processes):
+    """What `train` does on several processes, which do the work: here it is followed."""
+    agenda = Agenda(config, State())
+    with (Launched(config.to_dict(), pack.path, run, processes) as launched,
+          contextlib.closing(ProgressLine(0, progress)) as line):
+        for record in launched:
+            at = State(record["images"], record["train_seconds"])
+            line.update(at.images, at.seconds, agenda.share(at), partial(agenda.seconds_left, at), True,
+                        record["images_per_second"])
+            if hook:
+                hook(record)
+    return Run(Path(run), *(launched.ended[name] for name in ("images", "train_seconds", "stopped")))
 
 
 class _Leg:
