@@ -26,7 +26,7 @@ _PUBLIC = {
     "generate": "models.sampling",
     # how good, and how it went
     "evaluate": "evaluation.table",
-    "diagnosis": "evaluation.diagnosis",
+    "diagnosis": "view.diagnosis",
     "curves": "view.curves",
     "indicators": "view.curves",
     "report": "view.report",

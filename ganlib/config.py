@@ -16,8 +16,7 @@ from .models.dcgan import ACTIVATIONS, NORMS, RESOLUTIONS, VALUES
 from .training.augment import check_policy
 from .training.losses import LOSSES, PENALTIES
 from .training.optimizers import OPTIMIZERS
-from .training.schedule import steps_of
-from .typed import typed
+from .typed import steps_of, typed
 
 
 def key(default, meaning, in_range=ranges.anything):

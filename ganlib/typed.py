@@ -29,3 +29,12 @@ def _whole(value):
     if float(value) != int(float(value)):
         raise ValueError
     return int(float(value))
+
+
+def steps_of(text, name="table"):
+    """{resolution: number} of a table such as "8:150 16:450"; name: what it is called, for the error."""
+    try:
+        return {int(r): float(v) for r, v in (item.split(":") for item in text.split())}
+    except ValueError:
+        raise GanlibError(
+            f"{name}={text!r}: expected resolution:number pairs such as '8:150 16:450'.") from None

@@ -27,6 +27,7 @@ PACKAGE = ROOT / "ganlib"
 LAYERS = [
     ["errors", "seeding", "colors", "ranges", "typed", "machine", "pretrained"],
     ["files", "images", "machine.launcher"],
+    ["tensors"],
     ["models", "training.losses", "training.augment", "training.optimizers", "training.schedule"],
     ["config"],
     ["presets"],

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load, save
 from torch import nn
 
 from ..config import Config
 from ..errors import GanlibError, did_you_mean
-from ..files import write_atomic
+from ..tensors import not_finite, read_safetensors, write_safetensors
 from ..training.schedule import moment
 from .build import build_networks
 
@@ -62,29 +61,12 @@ def need_loaded(generator):
     return generator
 
 
-def not_finite(tensors):
-    """The first key of {key: tensor} whose values are not all finite, or None."""
-    return next((k for k, v in tensors.items() if v.is_floating_point() and not v.isfinite().all()), None)
-
-
-def read_metadata(data):
-    """The metadata of a safetensors file given as bytes: 8 bytes of length, then JSON."""
-    length = int.from_bytes(data[:8], "little")
-    return json.loads(data[8:8 + length])["__metadata__"]
-
-
-def read_safetensors(path):
-    """(tensors, metadata) of a safetensors file. Raises what `open`, `json` and safetensors raise."""
-    data = Path(path).read_bytes()
-    return load(data), read_metadata(data)
-
-
 def save_generator(path, G, config, images=0, train_seconds=0.0, half=False):
     """Write the network G with what is needed to build it again (its Config) in the metadata.
 
     images, train_seconds: how long it was trained. half: store 16 bits a number.
     """
-    tensors = {k: v.detach().cpu().contiguous() for k, v in G.state_dict().items()}
+    tensors = G.state_dict()
     if bad := not_finite(tensors):
         raise GanlibError(f"{bad} of the generator holds NaN or infinite values at {images:,} images: "
                           "not saved.")
@@ -92,7 +74,7 @@ def save_generator(path, G, config, images=0, train_seconds=0.0, half=False):
         tensors = {k: v.half() if v.is_floating_point() else v for k, v in tensors.items()}
     metadata = {"format": str(FORMAT), "kind": "ganlib generator", "config": json.dumps(config.recipe()),
                 "images": str(images), "train_seconds": f"{train_seconds:.1f}"}
-    write_atomic(path, save(tensors, metadata))
+    write_safetensors(path, tensors, metadata)
 
 
 def shipped():

@@ -14,7 +14,8 @@ from safetensors.torch import save
 from ..errors import GanlibError
 from ..files import write_atomic
 from ..models.sampling import check_shape, generate, latents, layer_groups, layers_of, styles
-from ..models.store import find_generator, load_generator, need_loaded, network, read_safetensors
+from ..models.store import find_generator, load_generator, need_loaded, network
+from ..tensors import read_safetensors
 from .latent_files import identity
 from .styles import swap
 

@@ -7,7 +7,8 @@ from safetensors.torch import save
 
 from ..errors import GanlibError
 from ..files import check_replaceable, write_atomic
-from ..models.store import need_loaded, read_safetensors
+from ..models.store import need_loaded
+from ..tensors import read_safetensors
 
 LATENTS_FORMAT = "1"
 LATENTS_KIND = "ganlib latents"

@@ -21,7 +21,7 @@ def what_to_lower(config, images, device, dtype):
 
 
 def fitting_batch(config, at, device, dtype):
-    """The first of half, a quarter, ... of the batch of a Moment with which an update fits; 0 where none does."""
+    """The first of half, a quarter, ... of a Moment's batch with which an update fits; 0 where none does."""
     batch = at.batch // 2
     while batch >= 2:
         try:

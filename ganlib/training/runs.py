@@ -10,7 +10,8 @@ from ..config import Config, changed_keys
 from ..errors import GanlibError
 from ..files import append_text, json_line, locked, remove_folder, write_atomic
 from ..images import encoded, grid
-from ..models.store import read_metadata, save_generator
+from ..models.store import save_generator
+from ..tensors import read_metadata
 from .states import load_state, remove_state, save_state, state_files
 
 

@@ -5,7 +5,7 @@ https://arxiv.org/abs/1710.10196.
 """
 from dataclasses import dataclass
 
-from ..errors import GanlibError
+from ..typed import steps_of
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,6 @@ def ema_decay(recipe, images, new):
     """
     half_life = min(1000 * recipe.ema_kimg, recipe.ema_rampup * images)
     return 0.5 ** (new / half_life) if half_life > 0 else 0.0
-
-
-def steps_of(text, key="table"):
-    """{resolution: number} of a table such as "8:150 16:450"."""
-    try:
-        return {int(r): float(v) for r, v in (item.split(":") for item in text.split())}
-    except ValueError:
-        raise GanlibError(
-            f"{key}={text!r}: expected resolution:number pairs such as '8:150 16:450'.") from None
 
 
 def _growth(recipe, images):

@@ -1,15 +1,12 @@
 """States: everything that resuming needs, as safetensors with a checksum beside them; no pickle."""
-import hashlib
 import json
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 
 from ..errors import GanlibError
-from ..files import write_atomic
-from ..models.store import FORMAT, not_finite, read_metadata
+from ..models.store import FORMAT
+from ..tensors import checksum_file, not_finite, read_checked, write_safetensors
 
 
 def state_files(run):
@@ -31,13 +28,8 @@ def save_state(run, images, networks, optimizers, ema, progress):
         tensors |= _moments(optimizer, name)
     if bad := not_finite(tensors):
         raise GanlibError(f"{bad} holds NaN or infinite values at {images:,} images: not saved.")
-    # safetensors keeps plain contiguous tensors only
-    plain = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
-    data = save(plain, {"format": str(FORMAT), "progress": json.dumps(progress)})
     path = Path(run) / f"state-{images:09d}.safetensors"
-    # the checksum goes first: alone it does no harm, and a state without one would count as cut short
-    write_atomic(f"{path}.sha256", f"{hashlib.sha256(data).hexdigest()}  {path.name}\n".encode())
-    write_atomic(path, data)
+    write_safetensors(path, tensors, {"format": str(FORMAT), "progress": json.dumps(progress)}, checked=True)
     for old in state_files(run)[2:]:
         remove_state(old)
     return path
@@ -45,7 +37,7 @@ def save_state(run, images, networks, optimizers, ema, progress):
 
 def remove_state(path):
     path.unlink()
-    Path(f"{path}.sha256").unlink(missing_ok=True)
+    checksum_file(path).unlink(missing_ok=True)
 
 
 def load_state(run, networks, optimizers, ema, say=print):
@@ -56,10 +48,11 @@ def load_state(run, networks, optimizers, ema, say=print):
     """
     files = state_files(run)
     for path in files:
-        tensors, metadata = _read(path)
-        if tensors is None:
+        found = read_checked(path)
+        if found is None or int(found[1].get("format", 0)) > FORMAT:
             say(f"{path.name} is cut short or altered: falling back to the one before.")
             continue
+        tensors, metadata = found
         _refuse_other_networks(path, tensors, networks)
         _fill(tensors, networks, optimizers, ema)
         return json.loads(metadata["progress"])
@@ -116,15 +109,3 @@ def _like(parameter, value, group):
         return torch.zeros_like(parameter).copy_(value)
     there = group.get("fused") or group.get("capturable")
     return value.to(parameter.device if there else "cpu", copy=True)
-
-
-def _read(path):
-    """(tensors, metadata) of a state file; (None, None) where it is damaged or of a newer format."""
-    try:
-        data = path.read_bytes()
-        if Path(f"{path}.sha256").read_text().split()[0] != hashlib.sha256(data).hexdigest():
-            return None, None
-        metadata = read_metadata(data)
-        return (load(data), metadata) if int(metadata["format"]) <= FORMAT else (None, None)
-    except (OSError, KeyError, IndexError, ValueError, SafetensorError):
-        return None, None

@@ -15,7 +15,7 @@ from ..colors import BLUE, COLORS, GREEN, GREY, INK, PURPLE, RED
 from ..errors import GanlibError
 from ..files import check_replaceable, write_atomic
 from ..images import encoded
-from ..training.logs import logs_of, values_of
+from .logs import logs_of, values_of
 
 FAINT = "#e4e4e4"
 Dashes = Literal["-", "--", ":"]

@@ -12,9 +12,9 @@ from tqdm import tqdm
 
 from ..colors import INK
 from ..images import cut, encoded, grid
-from ..training.logs import logs_of
 from ..training.runs import folder_of, sample_files
 from .curves import LOSS, Figure, draw_plot, opinion_plot
+from .logs import logs_of
 from .movies import seen_text
 
 SLOWEST = 30  # seconds between two pictures, however long a run is

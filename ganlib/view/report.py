@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import GanlibError
-from ..evaluation.diagnosis import Diagnosis, diagnosis
 from ..files import check_replaceable, told_apart, write_atomic
 from ..images import encoded
 from ..presets import PROFILES, REPORT_EPOCH
-from ..training.logs import logs_of, values_of
 from ..training.runs import read_log, sample_files
 from .curves import curves, indicators
+from .diagnosis import Diagnosis, diagnosis
+from .logs import logs_of, values_of
 from .movies import damaged_samples, known_folder, left_out, progress
 
 REPORT_EPOCHS = PROFILES["paper"]["images"] // REPORT_EPOCH

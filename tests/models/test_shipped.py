@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ganlib.models.store import SHIPPED, load_generator, read_metadata, shipped
+from ganlib.models.store import SHIPPED, load_generator, shipped
 from ganlib.play.directions import directions
+from ganlib.tensors import read_metadata
 
 ROOT = Path(__file__).resolve().parents[2]
 DRAW = """

@@ -79,7 +79,7 @@ def test_a_kill_between_checksum_and_state_leaves_the_state_before(tmp_path, mon
             raise KeyboardInterrupt
         write(path, data)
 
-    monkeypatch.setattr("ganlib.training.states.write_atomic", killed)
+    monkeypatch.setattr("ganlib.tensors.write_atomic", killed)
     with pytest.raises(KeyboardInterrupt):
         a.save(tmp_path, 32)
     monkeypatch.undo()

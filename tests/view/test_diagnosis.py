@@ -10,11 +10,11 @@ from ganlib.colors import GREEN, ORANGE, RED
 from ganlib.data.packs import pack
 from ganlib.data.synthetic import face
 from ganlib.errors import GanlibError
-from ganlib.evaluation.diagnosis import diagnosis
 from ganlib.models.dcgan import DCGANGenerator
 from ganlib.presets import preset
 from ganlib.training.loop import train
 from ganlib.view.curves import curves
+from ganlib.view.diagnosis import diagnosis
 
 FAULTS = {  # what stands in the second half of the log, and the preset's row
     "healthy": ({}, "dcgan"),

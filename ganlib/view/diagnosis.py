@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from ..colors import GREEN, GREY, ORANGE, RED
-from ..training.logs import logs_of, values_of
+from .logs import logs_of, values_of
 
 READ = ("loss_g", "loss_d", "estimate", "accuracy", "diversity", "skipped_g", "skipped_d")
 EARLY = 10_000  # images seen, up to which little can be told
