@@ -3,6 +3,7 @@ import contextlib
 import multiprocessing
 import os
 import socket
+import subprocess
 import threading
 
 import torch
@@ -86,3 +87,16 @@ def distances(run, other, config):
                    for xs in ([one[key] for key in keys], [two[key] for key in keys], before))
         found[name] = ((a - b).norm() / b.norm()).item(), ((a - b).norm() / (b - c).norm()).item()
     return found
+
+
+def pids_below(pid):
+    """{pid: command} of the trainings, and of torchrun with trainings, that a process has started."""
+    command = ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="]  # ww: whole lines
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 2) for line in listed.splitlines()]
+    found, more = {}, {pid: ""}
+    while more:
+        found |= more
+        more = {int(child): words for child, parent, words in rows
+                if int(parent) in found and int(child) not in found}
+    return {child: words for child, words in found.items() if "ganlib train" in words}

@@ -148,9 +148,10 @@ class Launched:
                 return ChildProcessError(f"Process {folder.name} of {self.processes} has failed:\n{last}")
         self.page.seek(0)
         page = self.page.read().decode(errors="replace")
-        killed = re.search(r"exitcode\s*: -(\d+)", page.partition("Root Cause")[2])
-        if killed:
-            name = _signal_name(int(killed[1]))
+        numbers = [int(number) for number in re.findall(r"exitcode\s*: -(\d+)", page)]
+        numbers.sort(key=lambda number: number == signal.SIGTERM)  # last: torchrun ends by it what is left
+        if numbers:
+            name = _signal_name(numbers[0])
             return GanlibError(f"{name} has ended a process of this run, and so all of them. The run stands "
                                "at its last checkpoint: make the same call again. A system that is short of "
                                "memory ends processes by SIGKILL: lower the batch then.")
