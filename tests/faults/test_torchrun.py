@@ -123,8 +123,8 @@ def test_two_machines_as_two_agents_on_the_loopback(pack, tmp_path):
     """Each has a torchrun of its own, as docs/running.md shows."""
     port = free_port()
     meeting = ["--rdzv-backend", "c10d", "--rdzv-endpoint", f"127.0.0.1:{port}", "--rdzv-id", "ganlib"]
-    agents = [torchrun(["--nnodes", "2", "--nproc-per-node", "1", *meeting], pack, tmp_path / "run", images=64)
-              for _ in range(2)]
+    options = ["--nnodes", "2", "--nproc-per-node", "1", *meeting]
+    agents = [torchrun(options, pack, tmp_path / "run", images=64) for _ in range(2)]
     try:
         said = [agent.communicate(timeout=120) for agent in agents]
     finally:
