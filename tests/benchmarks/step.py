@@ -448,15 +448,19 @@ def commit_here():
     return None
 
 
+def load():
+    """How many processes wanted a core in the last minute; None where the system does not say."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
 def about(args, dtype):
     """What the numbers depend on."""
     import torch
 
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     return {"cpu": cpu_name(), "instructions": torch.backends.cpu.get_cpu_capability(),
             "threads": args.threads, "torch": torch.__version__,
             "precision": str(dtype).removeprefix("torch."), "new": args.new or commit_here(),
-            "old": args.old, "rounds": args.rounds, "seconds_a_turn": args.seconds, "load_before": load}
+            "old": args.old, "rounds": args.rounds, "seconds_a_turn": args.seconds, "load_before": load()}
 
 
 def in_words(values, digits=0):
@@ -502,7 +506,8 @@ def main():
     import torch
 
     sys.path.insert(0, str(ROOT))
-    args, report = arguments(), {"models": {}}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # it clears up, as after Ctrl-C
+    args = arguments()
     torch.set_num_threads(args.threads)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -510,12 +515,16 @@ def main():
         report = {"about": about(args, places["dtype"]), "models": {}}
         for key, value in report["about"].items():
             print(f"{key.replace('_', ' ')}: {value}")
+        if (report["about"]["load_before"] or 0) > CORES / 2:
+            print("The machine is busy: what follows says little, shares and ratios included.", flush=True)
         for number, label in enumerate(args.models):
             found, matrix = measure(label, args, places, folder / str(number))
             bars = list(bars_of(label, found))
             show(label, found, bars)
             print(f"  the matrix product: {in_words([rate / 1e9 for rate in matrix])} GFLOP/s")
             report["models"][label] = {"variants": found, "bars": bars, "matrix_flops_per_second": matrix}
+    report["about"]["load_after"] = load()
+    print(f"\nload after: {report['about']['load_after']}")
     if args.json:
         Path(args.json).write_text(json.dumps(report, indent=1) + "\n")
     missed = [f"{label}: {bar_in_words(bar)}"

@@ -8,6 +8,7 @@ gradients through gloo. Both kinds make the same steps of the same batches: of 1
 most, and the median over rounds of their ratio. It has no bar: it says what a second process costs or brings.
 """
 import argparse
+import signal
 import statistics
 import sys
 import tempfile
@@ -47,6 +48,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5, help="least length of a turn")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # it clears up, as after Ctrl-C
     if CORES < 2:
         print("Skipped: two processes want two cores, and there is one.")
         return
