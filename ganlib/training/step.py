@@ -230,14 +230,14 @@ def obstacle(config, device, dtype):
     return ""
 
 
-def at_moment(x, at, fade):
+def at_moment(x, at, fade=None):
     """Real images (B, 3, R, R) at the resolution of a Moment, faded in as the networks' pictures are.
 
-    fade: that of the Moment, as a tensor. Karras et al. 2017, https://arxiv.org/abs/1710.10196, sec. 3.
+    fade: that of the Moment as a tensor, for a step that is recorded. Karras et al. 2017, https://arxiv.org/abs/1710.10196, sec. 3.
     """
     if x.shape[-1] > at.resolution:
         x = avg_pool2d(x, x.shape[-1] // at.resolution)
     if at.fade < 1:
         coarse = interpolate(avg_pool2d(x, 2), scale_factor=2)
-        x = coarse.lerp(x, fade)
+        x = coarse.lerp(x, at.fade if fade is None else fade)
     return x

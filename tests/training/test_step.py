@@ -227,7 +227,7 @@ def test_real_images_fade_like_the_networks():
     coarse = torch.nn.functional.avg_pool2d(x, 8).repeat_interleave(2, 2).repeat_interleave(2, 3)
 
     def at(resolution, fade):
-        return at_moment(x, Moment(resolution, fade, 4, 1, 0, False), torch.tensor(fade))
+        return at_moment(x, Moment(resolution, fade, 4, 1, 0, False))
 
     assert torch.equal(at(8, 1.0), small)
     assert torch.allclose(at(8, 0.0), coarse, atol=1e-6)
