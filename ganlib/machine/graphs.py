@@ -4,9 +4,12 @@ A training step of small networks is a thousand small kernels, and to launch the
 to compute them. A recorded step has one launch. It works on the same memory each time: what goes in is copied
 there first.
 """
+import contextlib
 from collections import Counter
 
 import torch
+
+from .device import global_generator
 
 WARM_UP = 3  # calls that run as they are before one is recorded: libraries choose their kernels in them
 
@@ -42,9 +45,8 @@ class Recorder:
         self.failed = False
         self.warm_ups: Counter = Counter()
         self.recordings: dict = {}
-        on_gpu = device.type == "cuda"
-        self.stream = torch.cuda.Stream(device) if on_gpu else None
-        self.pool = torch.cuda.graph_pool_handle() if on_gpu else None  # the recordings share their memory
+        self.stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._begin_anew()
 
     def __call__(self, kind, function, inputs):
         """What `function(*inputs)` returns, tensors in dicts or tuples. They are good until the next call.
@@ -70,8 +72,13 @@ class Recorder:
         """Drop all recordings and their memory: what they are of has changed."""
         if self.stream:
             torch.cuda.synchronize(self.device)
+        self._begin_anew()
+
+    def _begin_anew(self):
         self.recordings.clear()
         self.warm_ups.clear()
+        # the recordings share their memory. That of recordings which are gone cannot be recorded in again
+        self.pool = torch.cuda.graph_pool_handle() if self.stream else None
 
     def _warm_up(self, function, inputs):
         """A call as it is, on the stream that will record: only so do libraries prepare what they need."""
@@ -85,15 +92,34 @@ class Recorder:
         return outputs
 
     def _record(self, function, inputs):
-        if self.stream:
+        if not self.stream:
+            return _StandIn(function, inputs)
+        with _unharmed(self.device):
             return _Graph(function, inputs, self.stream, self.pool)
-        return _StandIn(function, inputs)
 
     def _fail(self, error):
         self.failed = True
         self.forget()
-        reason = str(error).strip().splitlines()[0]
+        error = error.__context__ or error  # the first one: to end a recording after it is an error as well
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         self.say(f"Steps run without CUDA graphs from here on: recording one failed ({reason}).")
+
+
+@contextlib.contextmanager
+def _unharmed(device):
+    """Where recording a graph fails in the block, what comes after it runs as if nothing had been.
+
+    PyTorch (2.11) leaves its stream current then. Its random generator stays as in a recording, and each
+    later draw would be an error. Both are put back.
+    """
+    stream, dice = torch.cuda.current_stream(device), global_generator(device)
+    state = dice.clone_state()
+    try:
+        yield
+    except RuntimeError:
+        torch.cuda.set_stream(stream)
+        dice.graphsafe_set_state(state)
+        raise
 
 
 class _Recording:

@@ -81,6 +81,7 @@ class Step:
     def update(self, real, c, z, at, dice, with_g, measure, average):
         """What a call does, after the schedule is set."""
         told = Told()
+        self.D.requires_grad_(True)  # an update of G that did not come to its end may have left it without
         real = at_moment(real, at, self.fade)
         # both networks learn from the same pictures; without G's turn no way back through G is kept
         with self.autocast, torch.set_grad_enabled(with_g):
@@ -214,9 +215,14 @@ class Step:
         self.world.average([p.grad for p in parameters])
         if measure:
             self.scaler.unscale_(optimizer)
-            told.newest[f"grad_{name}"] = get_total_norm([p.grad for p in parameters])
+            told.newest[f"grad_{name}"] = self._length([p.grad for p in parameters])
         self.scaler.step(optimizer)
         self.scaler.update()
+
+    def _length(self, gradients):
+        """The length of gradients as one vector; 0 where fp16 was too small for them: then nothing moves."""
+        length = get_total_norm(gradients)
+        return length.nan_to_num(0, 0) if self.scaler.is_enabled() else length
 
 
 def obstacle(config, device, dtype):
@@ -233,7 +239,8 @@ def obstacle(config, device, dtype):
 def at_moment(x, at, fade=None):
     """Real images (B, 3, R, R) at the resolution of a Moment, faded in as the networks' pictures are.
 
-    fade: that of the Moment as a tensor, for a step that is recorded. Karras et al. 2017, https://arxiv.org/abs/1710.10196, sec. 3.
+    fade: that of the Moment as a tensor, for a step that is recorded. Karras et al. 2017,
+    https://arxiv.org/abs/1710.10196, sec. 3.
     """
     if x.shape[-1] > at.resolution:
         x = avg_pool2d(x, x.shape[-1] // at.resolution)

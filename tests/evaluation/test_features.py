@@ -25,6 +25,11 @@ from ganlib.evaluation.features import (
     on_gpu,
     real_statistics,
 )
+from ganlib.models import layers
+from ganlib.models.build import build_networks
+from ganlib.models.sampling import drawn_parts
+from ganlib.models.store import LoadedGenerator
+from ganlib.presets import preset
 
 
 def change_kind(monkeypatch, kind, **changes):
@@ -52,6 +57,15 @@ def test_features_leave_the_number_of_threads_as_it_was(drawn):
     before = torch.get_num_threads()
     features(drawn[:40], batch=2, progress=False)
     assert torch.get_num_threads() == before
+
+
+def test_a_generator_that_was_scored_may_be_trained():
+    """What it keeps on the device from its first call, such as a filter, is made while it is scored."""
+    G, D = build_networks(preset("stylegan", "smoke", width=4, max_width=8))
+    layers._binomial.cache_clear()
+    features(drawn_parts(LoadedGenerator(G.eval(), None, {}), 2), progress=False)
+    D(G.train()(torch.randn(2, G.z_dim))).sum().backward()
+    assert all(p.grad is not None for p in G.to_rgb[-1].parameters())
 
 
 def test_tensors_have_the_features_of_arrays(drawn, drawn_features):

@@ -117,3 +117,66 @@ def test_the_host_never_waits_for_a_recorded_step(pack):
             step(real, labels, z, at, dice, ema=0.9)
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+def test_growing_is_recorded_anew_at_each_resolution(pack):
+    """The gradients of the stage before lie in the memory of recordings that are gone by then."""
+    config, device = recipe("stylegan, growing", d_steps=5), torch.device("cuda:0")
+    recorder = recorder_for("on", device, "", pytest.fail)
+    step = Step(config, device, torch.bfloat16, recorder)
+    images, resolutions = 0, []
+    while images < config.images:
+        at = moment(config, images)
+        real, labels = next(batches(pack, config.batch, config.seed, images, device))
+        one_update(step, config, real, labels, images, False)
+        if recorder.recordings:
+            resolutions.append(at.resolution)
+        images += config.batch
+    assert not recorder.failed and sorted(set(resolutions)) == [4, 8, 16, 32]
+
+
+def test_after_a_recording_that_fails_all_goes_on_as_it_is():
+    """A function that has the host wait cannot be recorded. It draws then what it would have drawn."""
+    device, said = torch.device("cuda:0"), []
+    recorder, dice = Recorder(device, said.append), global_generator(device)
+    stream = torch.cuda.current_stream()
+
+    def draws(x):
+        drawn = x + torch.randn(3, device=device, generator=dice)
+        return {"drawn": drawn, "total": torch.full((), drawn.sum().item(), device=device)}
+
+    x = torch.arange(3.0, device=device)
+    for seed in range(6):
+        dice.manual_seed(seed)
+        found = recorder("draws", draws, (x,))["drawn"].clone()
+        dice.manual_seed(seed)
+        assert torch.equal(found, draws(x)["drawn"])
+        assert torch.cuda.current_stream() == stream
+    assert recorder.failed and len(said) == 1 and "recording one failed" in said[0]
+    other = Recorder(device, pytest.fail)  # the next one is not harmed
+    for seed in range(6):
+        dice.manual_seed(seed)
+        found = other("noise", lambda x: {"y": x + torch.rand(3, device=device)}, (x,))["y"].clone()
+        dice.manual_seed(seed)
+        assert torch.equal(found, x + torch.rand(3, device=device))
+    assert other.recordings and not other.failed
+
+
+def test_a_recording_draws_the_numbers_of_the_call_that_it_records():
+    """All ways to draw in a step, several in turn: the places in the stream of random numbers agree."""
+    device = torch.device("cuda:0")
+    recorder, dice = Recorder(device, pytest.fail), global_generator(device)
+
+    def draws(x):
+        return {"normal": torch.randn(33, 5, device=device, generator=dice),
+                "uniform": torch.empty_like(x).uniform_(generator=dice),
+                "whole": torch.randint(1, 9, (7, 1), device=device, generator=dice).float(),
+                "ones": torch.empty_like(x).bernoulli_(0.3), "more": torch.empty_like(x).normal_()}
+
+    x = torch.zeros(16, 8, 12, 12, device=device).contiguous(memory_format=torch.channels_last)
+    for seed in range(8):
+        dice.manual_seed(mixed(0, seed, "step"))
+        found = {name: value.clone() for name, value in recorder("all", draws, (x,)).items()}
+        dice.manual_seed(mixed(0, seed, "step"))
+        assert all(torch.equal(found[name], value) for name, value in draws(x).items()), seed
+    assert recorder.recordings

@@ -117,6 +117,37 @@ def test_optimizers_are_what_the_recipe_says(name, kind, expected):
     assert {k: optimizer.param_groups[0][k] for k in expected} == expected
 
 
+def test_where_fp16_is_too_small_a_gradient_is_told_as_none():
+    """The scaler leaves such an update out, and lowers its scale: nothing has diverged."""
+    step = a_step(tiny())
+    gradients = [torch.tensor([3.0]), torch.tensor([4.0])]
+    for broken in (torch.inf, torch.nan):
+        assert not step._length([*gradients, torch.tensor([broken])]).isfinite()
+        step.scaler = torch.amp.GradScaler("cpu")
+        assert step._length([*gradients, torch.tensor([broken])]) == 0
+        assert step._length(gradients) == 5
+        step.scaler = torch.amp.GradScaler("cpu", enabled=False)
+
+
+def test_an_update_that_broke_off_leaves_none_of_d_frozen(monkeypatch):
+    """As where recording it fails: the next one runs as it is."""
+    step, whole = a_step(tiny(first="d")), a_step(tiny(first="d"))
+
+    def broken(*args):
+        raise RuntimeError("broken off")
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="broken off"):
+        patch.setattr(step, "loss_g", broken)
+        patch.setattr(step, "update_d", lambda *args: None)
+        update(step)
+    step.D.load_state_dict(whole.D.state_dict())  # it has looked at pictures: its statistics moved
+    step.G.load_state_dict(whole.G.state_dict())
+    update(step)
+    update(whole)
+    a, b = weights(step), weights(whole)
+    assert all(torch.equal(a[key], b[key]) for key in a)
+
+
 def test_clipping_bounds_every_parameter_of_d():
     step = a_step(preset("wgan", resolution=32, width=4, z_dim=8, clip=0.005))
     update(step)
