@@ -96,7 +96,7 @@ def test_processes_do_not_outlive_the_notebook_that_started_them(pack, tmp_path)
     tests = str(Path(__file__).parent.parent)
     script = NOTEBOOK.format(tests=tests, pack=str(pack.path), run=str(tmp_path / "run"))
     kernel = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL)
+                              stderr=subprocess.DEVNULL, env=os.environ | {"TMPDIR": str(tmp_path)})
     wait_for_state(tmp_path / "run", kernel)
     below = set(pids_below(kernel.pid))
     assert len(below) == 3  # torchrun and two workers
