@@ -16,6 +16,7 @@ def rmsprop(config, params, lr, fused, recorded):
 
 def sgd(config, params, lr, fused, recorded):
     """Stochastic gradient descent with momentum."""
+    fused = fused and not config.grow  # the fused one takes no weights that join later
     return torch.optim.SGD(params, lr, config.momentum, weight_decay=config.weight_decay, fused=fused)
 
 
