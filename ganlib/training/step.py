@@ -231,6 +231,8 @@ def obstacle(config, device, dtype):
         return "only NCCL's sums over processes can be recorded"
     if config.d_gate or config.g_gate:
         return "a gate (d_gate, g_gate) reads a loss in each of them"
+    if config.optimizer == "sgd" and config.grow:
+        return "SGD of networks that grow reads its learning rate in each of them"
     if config.optimizer == "rmsprop" and dtype == torch.float16:
         return "with precision='fp16' RMSprop asks in each of them whether it may go on"
     return ""
