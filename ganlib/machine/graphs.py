@@ -38,6 +38,9 @@ class Recorder:
 
     device: the torch device of all tensors. say(text) is told, once, where recording failed: then all calls
     run as they are. On a CPU a stand-in replays: it calls the function on the same static memory.
+
+    As a context manager it drops its recordings in the end, whatever holds it still. A process that leaves
+    NCCL waits without end for those that NCCL is part of.
     """
 
     def __init__(self, device, say):
@@ -67,6 +70,13 @@ class Recorder:
             self._fail(error)
             return function(*inputs)
         return self.recordings[kind].replay(inputs)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, error, *_):
+        # a GPU that has failed cannot be waited for, nor one that waits for a process which is gone
+        self._begin_anew() if error else self.forget()
 
     def forget(self):
         """Drop all recordings and their memory: what they are of has changed."""

@@ -142,7 +142,8 @@ class _Leg:
         data = self.batches()
         threads = self.config.threads if self.step.device.type == "cpu" else torch.get_num_threads()
         chooser = ThreadChooser(threads, self.tell_threads)
-        with interruptible() as interrupt, chooser, Clock() as self.clock, tuned(self.step.device):
+        with (interruptible() as interrupt, chooser, Clock() as self.clock, tuned(self.step.device),
+              self.step.recorder or contextlib.nullcontext()):
             stopped = False
             while not stopped:
                 at = moment(self.config, self.state.images)

@@ -1,4 +1,5 @@
 """What a Recorder does on a GPU, with a stand-in for CUDA: streams and pools are numbers here."""
+import contextlib
 from itertools import count
 
 import pytest
@@ -82,3 +83,18 @@ def test_a_recording_that_fails_leaves_stream_and_random_numbers_as_they_were(ma
     assert recorder.failed and len(machine.recorded_in) == 1
     assert said == ["Steps run without CUDA graphs from here on: recording one failed (operation not "
                     "permitted when stream is capturing)."]
+
+
+@pytest.mark.parametrize("error", [None, ZeroDivisionError])
+def test_recordings_are_gone_after_the_block_whatever_ends_it(machine, monkeypatch, error):
+    """An error holds the frames that it passed, and with them the Recorder, until the process has ended."""
+    waited = []
+    monkeypatch.setattr(graphs.torch.cuda, "synchronize", waited.append)
+    recorder = Recorder(CUDA, pytest.fail)
+    with contextlib.suppress(ZeroDivisionError), recorder:
+        for _ in range(graphs.WARM_UP + 1):
+            recorder("one", double, (torch.ones(2),))
+        assert recorder.recordings
+        if error:
+            raise error
+    assert not recorder.recordings and waited == ([] if error else [CUDA])

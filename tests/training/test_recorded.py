@@ -154,4 +154,12 @@ def test_a_new_stage_of_growth_drops_the_recordings_of_the_one_before(pack, tmp_
     forget = Recorder.forget
     monkeypatch.setattr(Recorder, "forget", lambda self: (kept.append(len(self.recordings)), forget(self))[1])
     train(recipe("stylegan, growing", graphs="on"), pack, tmp_path / "run", progress=False)
-    assert len(kept) == 4 and all(kept[1:])  # 4, 8, 16 and 32 pixels; at the first there is nothing to drop
+    # 4, 8, 16 and 32 pixels, and the end; at the first there is nothing to drop
+    assert len(kept) == 5 and all(kept[1:])
+
+
+def test_sgd_takes_the_weights_that_join_a_growing_network(pack, tmp_path, capsys):
+    config = recipe("stylegan, growing", optimizer="sgd", graphs="on")
+    run = train(config, pack, tmp_path / "run", progress=False)
+    assert run.images == 800
+    assert "Steps run without CUDA graphs: SGD of networks that grow" in "".join(capsys.readouterr())
