@@ -8,7 +8,6 @@ RECIPES = {  # preset, what differs from it: all kinds of networks, penalties, o
     "two d steps": ("wgan-gp", dict(d_steps=2, penalty_every=4)),
     "clipped, RMSprop": ("wgan", {}),
     "SGD": ("dcgan-28-sgd", dict(resolution=32)),
-    "SGD, growing": ("stylegan", dict(batches="4:16", grow="8:0.16 16:0.32 32:0.48", optimizer="sgd")),
     "near penalty": ("dragan", {}),
     "pairs": ("rpgan", {}),
     "stylegan, growing": ("stylegan", dict(batches="4:16", grow="8:0.16 16:0.32 32:0.48", fade_kimg=0.12,
