@@ -9,6 +9,17 @@ from .processes import started
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
+# What torch says of a GPU that it cannot use, and what to do then
+REMEDIES = {
+    "driver on your system is too old": "Update the driver of the GPU, or install a PyTorch that was built "
+                                        "for it. device='cpu' works meanwhile.",
+    "busy or unavailable": "Another program has the GPU to itself: nvidia-smi lists it. Stop it, or take "
+                           "another device.",
+    "no NVIDIA driver": "Install the driver of the GPU, or take device='cpu'.",
+    "not compiled with CUDA": "Install a PyTorch with CUDA, or take device='cpu'.",
+    "invalid device ordinal": "GPUs are counted from cuda:0 on, and nvidia-smi lists them.",
+}
+
 
 def pick_device(name="auto", precision="auto"):
     """(device, dtype of the forward passes) for the hardware at hand.
@@ -63,7 +74,9 @@ def _device(name):
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise GanlibError(f"device={name!r} cannot be used here ({reason}).") from error
+        words = f"device={name!r} cannot be used here ({reason.rstrip('.')})."
+        advice = [f" {remedy}" for cause, remedy in REMEDIES.items() if cause in reason]
+        raise GanlibError(words + "".join(advice[:1])) from error
     return device
 
 
