@@ -544,6 +544,8 @@ def test_trainings_of_the_table_share_the_gpu_and_the_time(tmp_path):
     assert (dcgan.rate, lsgan.busy, stylegan.rate) == (4_000, 0.3, 500)
     assert table.has_room(stylegan, []) and table.has_room(lsgan, [dcgan])
     assert not table.has_room(stylegan, [dcgan]) and not table.has_room(dcgan, [dcgan, lsgan, lsgan])
+    # where the profiler was not let near the GPU, nothing is known of how busy it was
+    assert table.Model(job, "dcgan", [rows[0] | {"busy": 0.0}]).busy == table.BUSY
     # 1,000 images of each take 0.075 + 0.075 + 1.8 seconds of a whole GPU
     assert table.images_in(195, [dcgan, lsgan, stylegan], True) == 100_000
     assert table.images_in(195, [dcgan, lsgan, stylegan], False) == table.IMAGES

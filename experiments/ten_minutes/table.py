@@ -49,7 +49,7 @@ class Model:
         kind = models(job)[name][0]
         like = [row for row in speeds if kind in (row["preset"], *row["also"]) and "images_per_second" in row]
         self.rate = max((row["images_per_second"] for row in like), default=RATE)
-        self.busy = max((row["busy"] for row in like if "busy" in row), default=BUSY)
+        self.busy = max((row["busy"] for row in like if row.get("busy")), default=BUSY)  # 0: not seen
 
     def is_running(self):
         return self.child is not None and self.child.process.poll() is None
