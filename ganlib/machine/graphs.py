@@ -75,8 +75,10 @@ class Recorder:
         return self
 
     def __exit__(self, error, *_):
-        # a GPU that has failed cannot be waited for, nor one that waits for a process which is gone
-        self._begin_anew() if error else self.forget()
+        if error:  # a GPU that has failed cannot be waited for, nor one that waits for a process which is gone
+            self._begin_anew()
+        else:
+            self.forget()
 
     def forget(self):
         """Drop all recordings and their memory: what they are of has changed."""
