@@ -75,7 +75,7 @@ class Recorder:
         return self
 
     def __exit__(self, error, *_):
-        if error:  # a GPU that has failed cannot be waited for, nor one that waits for a process which is gone
+        if error:  # a GPU that has failed cannot be waited for, nor one that waits for a lost process
             self._begin_anew()
         else:
             self.forget()
