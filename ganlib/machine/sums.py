@@ -37,8 +37,7 @@ def over_processes(values):
 def follow(averages, values, weight):
     """Move each of the tensors `averages` towards its partner in `values`, by `weight`, a scalar tensor."""
     if weight.device.type == "cpu":
-        for average, value in zip(averages, values, strict=True):
-            average.lerp_(value, weight)
+        torch._foreach_lerp_(averages, values, weight.item())
         return
     steps = torch._foreach_sub(values, averages)  # few kernels for all of them together
     torch._foreach_mul_(steps, weight)

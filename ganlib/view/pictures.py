@@ -3,9 +3,10 @@
 Pictures are PIL images: they show inline as the last line of a cell, and go to a file with `.save(...)`.
 """
 import math
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -19,8 +20,19 @@ def font(size, weight=""):
 
     weight: "" or "-Bold".
     """
-    file = Path(matplotlib.get_data_path(), "fonts", "ttf", f"DejaVuSans{weight}.ttf")
-    return ImageFont.truetype(file, size)
+    return ImageFont.truetype(_fonts() / f"DejaVuSans{weight}.ttf", size)
+
+
+@cache
+def _fonts():
+    """The folder of the fonts that come with matplotlib. To import it would take half a second."""
+    found = find_spec("matplotlib")
+    data = Path(found.origin).parent / "mpl-data" if found and found.origin else Path()
+    if not (data / "fonts").is_dir():  # a system's package may have it elsewhere
+        import matplotlib
+
+        data = Path(matplotlib.get_data_path())
+    return data / "fonts" / "ttf"
 
 
 FONT = font(17)
