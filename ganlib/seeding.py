@@ -23,12 +23,12 @@ def draw(function, size, dice=None, dim=0):
     size: of this process's images, whose dimension is `dim`. Where several processes train together, each
     draws for the whole batch, and keeps its own images' part: an image gets the same numbers in any case.
     """
-    rank, processes = world().rank, world().size
-    if processes == 1:
+    here = world()
+    if here.size == 1:
         return function(size, generator=dice)
-    whole = [n * processes if i == dim else n for i, n in enumerate(size)]
+    whole = [n * here.size if i == dim else n for i, n in enumerate(size)]
     drawn = function(whole, generator=dice).movedim(dim, 0)
-    return drawn[rank::processes].movedim(0, dim)
+    return drawn[here.rank::here.size].movedim(0, dim)
 
 
 def normal_like(x, dice=None):

@@ -104,9 +104,8 @@ class World:
             if batch % self.size:
                 less = batch - batch % self.size
                 near = f"{less} or {less + self.size}" if less else self.size
-                kind = GanlibError if self.is_first else ElsewhereError
-                raise kind(f"A batch of {batch} does not divide among {self.size} processes: take {near}, or "
-                           "another number of processes.")
+                raise self._refusal(f"A batch of {batch} does not divide among {self.size} processes: take "
+                                    f"{near}, or another number of processes.")
 
     def need_equal(self, name, value):
         """Raise GanlibError in all processes where they do not have the same value."""
@@ -117,10 +116,13 @@ class World:
             dist.all_gather_object(found, value, group=self.host)
         for rank, other in enumerate(found):
             if other != found[0]:
-                kind = GanlibError if self.is_first else ElsewhereError
                 here, there = _difference(found[0], other)
-                raise kind(f"The processes of this run have unequal {name}: process 0 has {here}, "
-                           f"process {rank} has {there}. Start all of them with the same command.")
+                raise self._refusal(f"The processes of this run have unequal {name}: process 0 has {here}, "
+                                    f"process {rank} has {there}. Start all of them with the same command.")
+
+    def _refusal(self, words):
+        """The error for what all processes find wrong: the first of them says it."""
+        return GanlibError(words) if self.is_first else ElsewhereError(words)
 
     @contextlib.contextmanager
     def _alive(self):

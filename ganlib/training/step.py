@@ -68,14 +68,15 @@ class Step:
         time to find out. ema: how much of the averaged G stays, from 0 to 1; None leaves it as it is.
         """
         self._set_schedule(at, ema)
+        average = ema is not None
         if not self.recorder:
-            return self.update(real, c, z, at, dice, with_g, measure, ema is not None)
+            return self.update(real, c, z, at, dice, with_g, measure, average)
 
         def update(real, c, z):
-            told = self.update(real, c, z, at, dice, with_g, measure, ema is not None)
+            told = self.update(real, c, z, at, dice, with_g, measure, average)
             return told.averaged, told.newest
 
-        kind = at.resolution, at.fade < 1, at.batch, at.penalised, with_g, measure, ema is not None
+        kind = at.resolution, at.fade < 1, at.batch, at.penalised, with_g, measure, average
         return Told(*self.recorder(kind, update, (real, c, z)))
 
     def update(self, real, c, z, at, dice, with_g, measure, average):
