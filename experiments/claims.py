@@ -166,7 +166,7 @@ def measured(arm, run, pack):
     from ganlib.evaluation.features import DEVICE, features, gaussian, real_statistics
     from ganlib.models.sampling import sample
     from ganlib.models.store import load_generator
-    from ganlib.training.runs import read_log
+    from ganlib.runs.folder import read_log
 
     records, _ = read_log(run)
     generator = load_generator(run, DEVICE)

@@ -90,8 +90,8 @@ def measure_rates(pack, names, rounds=3, seconds=20):
     """Images/s of the training loop on two threads: the median of rounds, in which models take turns."""
     import torch
 
+    from ganlib.runs.folder import read_log
     from ganlib.training.loop import train
-    from ganlib.training.runs import read_log
     torch.set_num_threads(2)
     found, rates = load(), {(name, at): [] for name in names for at in phases(name)}
     for _ in range(rounds):
@@ -386,7 +386,7 @@ def ship(model, name, bad, directions=()):
 def card_of(model, name, generator, bad, more):
     import textwrap
 
-    from ganlib.training.runs import read_log
+    from ganlib.runs.folder import read_log
     found = load()
     images, seconds = int(generator.info["images"]), float(generator.info["train_seconds"])
     device = [event["device"] for event in read_log(run_of(model))[1] if event["event"] == "start"][-1]

@@ -19,7 +19,7 @@ from .drive import is_on_drive
 from .errors import GanlibError
 from .files import copy_folder, data_dir, kept_dir, mend_folder, remove_folder
 from .presets import Profile, pick_profile, preset
-from .training.runs import read_config
+from .runs.folder import read_config
 
 OF_START = ("faces", "keep", "size")  # what `start` takes beside the keys of a config
 SMALLEST_DRAWN = 32  # pixels: faces are drawn at no fewer, and `clean` makes them smaller

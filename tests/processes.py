@@ -9,7 +9,7 @@ from pathlib import Path
 
 from safetensors.torch import load_file
 
-from ganlib.training.states import state_files
+from ganlib.runs.states import state_files
 
 SCRIPT = """
     import sys

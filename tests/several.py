@@ -9,8 +9,8 @@ import threading
 import torch
 from tqdm import tqdm
 
+from ganlib.runs.states import state_files
 from ganlib.training.loop import train
-from ganlib.training.states import state_files
 from ganlib.training.step import Step
 
 LIMIT = 240  # seconds

@@ -8,7 +8,7 @@ from helpers import make_pack
 from PIL import Image
 
 from ganlib.__main__ import main
-from ganlib.training.runs import sample_files, snapshot_files
+from ganlib.runs.folder import sample_files, snapshot_files
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -32,7 +32,7 @@ LAYERS = [
     ["config"],
     ["presets"],
     ["models.store", "models.sampling"],
-    ["data"],
+    ["data", "runs"],
     ["training", "evaluation"],
     ["play", "view"],
     ["drive"],
@@ -56,7 +56,7 @@ OF_MODULES_ONLY = {"copy": ["shutil"], "replace": ["os"], "save": ["np", "torch"
 
 # A run's files are named here and nowhere else
 RUN_FILES = ("config.json", "log.jsonl", "state-")
-KNOW_RUN_FILES = {"training.runs", "training.states"}
+KNOW_RUN_FILES = {"runs.folder", "runs.states"}
 
 NETWORKS = {"G", "D", "H", "ema", "g_ema", "averaged", "network", "generator", "discriminator"}
 MAX_CORE_LINES = 2_300
@@ -177,7 +177,7 @@ def test_disk_writes_go_through_files(name):
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name not in KNOW_RUN_FILES])
 def test_a_runs_files_are_known_to_one_module(name):
-    """Other modules ask training.runs; error messages and docstrings may name the files."""
+    """Other modules ask runs.folder; error messages and docstrings may name the files."""
     tree = TREES[name]
     prose = set(docstrings(tree))
     values = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and node not in prose]

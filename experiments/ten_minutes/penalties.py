@@ -13,9 +13,9 @@ from ganlib.machine.device import DTYPES, pick_device
 from ganlib.models.build import build_networks
 from ganlib.models.sampling import latents
 from ganlib.models.store import load_generator
+from ganlib.runs.states import state_files
 from ganlib.tensors import read_safetensors
 from ganlib.training.loop import train
-from ganlib.training.states import state_files
 
 from .recipes import at_full_size, recipe
 

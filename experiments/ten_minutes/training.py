@@ -12,9 +12,9 @@ import time
 from ganlib.errors import GanlibError
 from ganlib.machine.device import pick_device
 from ganlib.models.store import load_generator, save_generator
+from ganlib.runs.folder import read_log, sample_files, snapshot_files
+from ganlib.runs.states import state_files
 from ganlib.training.loop import train
-from ganlib.training.runs import read_log, sample_files, snapshot_files
-from ganlib.training.states import state_files
 
 from .here import on, steps_as
 from .recipes import recipe, told

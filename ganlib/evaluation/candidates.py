@@ -10,7 +10,7 @@ from ..data.ready import read_npy, read_pictures
 from ..errors import GanlibError
 from ..models.sampling import drawn_parts
 from ..models.store import LoadedGenerator, load_generator, network
-from ..training.runs import RunFolder
+from ..runs.folder import RunFolder
 from .distances import LEAST
 
 

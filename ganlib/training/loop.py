@@ -20,13 +20,13 @@ from ..machine.processes import joined
 from ..machine.progress import ProgressLine, say, silent
 from ..machine.threads import ThreadChooser
 from ..models.sampling import generate, latents
+from ..runs.folder import RunFolder
 from ..seeding import draw, mixed
 from ..tensors import not_finite
 from ..typed import steps_of
 from .agenda import Agenda, State
 from .fitting import what_to_lower
 from .meter import Meter, not_finite_keys
-from .runs import RunFolder
 from .schedule import ema_decay, moment
 from .step import Step, obstacle
 

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from ..colors import INK
 from ..images import cut, encoded, grid
-from ..training.runs import folder_of, sample_files
+from ..runs.folder import folder_of, sample_files
 from .curves import LOSS, Figure, draw_plot, opinion_plot
 from .logs import logs_of
 from .movies import seen_text

@@ -7,8 +7,8 @@ import numpy as np
 from ..config import Config
 from ..errors import GanlibError
 from ..files import told_apart
+from ..runs.folder import folder_of, read_config, read_log
 from ..training.losses import SIGMOID
-from ..training.runs import folder_of, read_config, read_log
 
 
 @dataclass

@@ -21,7 +21,7 @@ from PIL import Image
 from ..errors import GanlibError
 from ..files import check_replaceable, write_atomic
 from ..images import cut, encoded, enlarged, grid
-from ..training.runs import folder_of, read_config, real_file, sample_files
+from ..runs.folder import folder_of, read_config, real_file, sample_files
 from ..training.schedule import moment
 from .pictures import FONT, titled
 

@@ -10,7 +10,7 @@ from ..errors import GanlibError
 from ..files import check_replaceable, told_apart, write_atomic
 from ..images import encoded
 from ..presets import PROFILES, REPORT_EPOCH
-from ..training.runs import read_log, sample_files
+from ..runs.folder import read_log, sample_files
 from .curves import curves, indicators
 from .diagnosis import Diagnosis, diagnosis
 from .logs import logs_of, values_of

@@ -12,7 +12,7 @@ from ganlib.images import encoded
 from ganlib.models.store import load_generator
 from ganlib.play.exports import export_walk
 from ganlib.play.styles import mix, points
-from ganlib.training.runs import read_log, sample_files
+from ganlib.runs.folder import read_log, sample_files
 from ganlib.view.pictures import table
 from ganlib.view.report import report
 

@@ -11,9 +11,9 @@ import pytest
 from helpers import make_pack, tiny
 from several import free_port, pids_below
 
+from ganlib.runs.folder import read_log
+from ganlib.runs.states import state_files
 from ganlib.training.loop import train
-from ganlib.training.runs import read_log
-from ganlib.training.states import state_files
 
 SMALL = ["width=4", "resolution=32", "z_dim=8", "batch=16", "device=cpu", "precision=fp32", "threads=1",
          "seed=3"]

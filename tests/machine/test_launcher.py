@@ -18,9 +18,9 @@ from ganlib.__main__ import main
 from ganlib.errors import ElsewhereError, GanlibError, LostError
 from ganlib.machine.launcher import Launched, _Lines, how_many, stop_when_told
 from ganlib.machine.progress import ProgressLine
+from ganlib.runs.folder import read_log
+from ganlib.runs.states import state_files
 from ganlib.training.loop import train
-from ganlib.training.runs import read_log
-from ganlib.training.states import state_files
 
 SMALL = ["width=4", "resolution=32", "z_dim=8", "device=cpu", "precision=fp32", "frames=2", "threads=1"]
 

@@ -18,7 +18,7 @@ from ganlib.play.latent_files import identity, load_latents, save_latents
 from ganlib.play.panels.base import opened
 from ganlib.play.panels.directions import DirectionsPanel
 from ganlib.play.styles import mixing_sheet, swap
-from ganlib.training.states import save_state
+from ganlib.runs.states import save_state
 
 CARDS = Path(__file__).resolve().parents[2] / "data" / "generators"
 

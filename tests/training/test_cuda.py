@@ -12,8 +12,8 @@ from ganlib.evaluation.features import features, gaussian
 from ganlib.models.sampling import generate, latents, sample, styles
 from ganlib.models.store import load_generator
 from ganlib.presets import preset
+from ganlib.runs.folder import read_log
 from ganlib.training.loop import train
-from ganlib.training.runs import read_log
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that CUDA can use")
 

@@ -8,9 +8,9 @@ from ganlib.data.batching import batches
 from ganlib.data.packs import load_pack
 from ganlib.machine.device import DTYPES, global_generator, tuned
 from ganlib.machine.graphs import Recorder, recorder_for
+from ganlib.runs.folder import read_log
 from ganlib.seeding import mixed
 from ganlib.training.loop import train
-from ganlib.training.runs import read_log
 from ganlib.training.schedule import ema_decay, moment
 from ganlib.training.step import Step
 

@@ -17,10 +17,10 @@ from ganlib.config import Config
 from ganlib.images import enlarged
 from ganlib.models.sampling import sample
 from ganlib.models.store import load_generator
+from ganlib.runs.folder import read_log, sample_files
+from ganlib.runs.states import state_files
 from ganlib.training.loop import train
-from ganlib.training.runs import read_log, sample_files
 from ganlib.training.schedule import moment
-from ganlib.training.states import state_files
 
 ROOT = Path(__file__).resolve().parents[2]
 BEFORE = "af59fb0"  # the last commit of the flat package

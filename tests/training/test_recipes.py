@@ -13,9 +13,9 @@ from safetensors.torch import load_file
 from ganlib.models.sampling import sample
 from ganlib.models.store import load_generator
 from ganlib.presets import PRESETS, PROFILES, preset
+from ganlib.runs.states import state_files
 from ganlib.training.loop import train
 from ganlib.training.schedule import moment
-from ganlib.training.states import state_files
 from ganlib.training.step import Step
 
 SMALL = dict(

@@ -13,10 +13,10 @@ from torch.utils._pytree import tree_leaves
 from ganlib.machine import graphs
 from ganlib.machine.graphs import Recorder, recorder_for
 from ganlib.presets import PRESETS, preset
+from ganlib.runs.folder import read_log
+from ganlib.runs.states import state_files
 from ganlib.training.loop import train
-from ganlib.training.runs import read_log
 from ganlib.training.schedule import moment
-from ganlib.training.states import state_files
 from ganlib.training.step import Step, obstacle
 
 CPU, META = torch.device("cpu"), torch.device("meta")

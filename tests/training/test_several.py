@@ -13,9 +13,9 @@ from ganlib.machine import processes
 from ganlib.machine.processes import World
 from ganlib.models.layers import Dropout
 from ganlib.presets import preset
+from ganlib.runs.folder import read_log
+from ganlib.runs.states import state_files
 from ganlib.training.loop import train
-from ganlib.training.runs import read_log
-from ganlib.training.states import state_files
 
 STEPS, BATCH = 20, 16
 # Plain SGD: its steps are as small as the gradients. Those of Adam have one size, so that a gradient which is

@@ -15,10 +15,10 @@ from ganlib.errors import GanlibError
 from ganlib.models.sampling import generate, latents, sample
 from ganlib.models.store import load_generator
 from ganlib.presets import preset
+from ganlib.runs.folder import snapshot_files
+from ganlib.runs.states import state_files
 from ganlib.training.loop import train
 from ganlib.training.losses import LOSSES
-from ganlib.training.runs import snapshot_files
-from ganlib.training.states import state_files
 from ganlib.training.step import Step
 
 
@@ -210,7 +210,7 @@ def test_no_space_for_the_log_is_one_error(pack, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ganlib.training.runs.append_text", full)
+    monkeypatch.setattr("ganlib.runs.folder.append_text", full)
     with pytest.raises(GanlibError, match="No space left.*last checkpoint"):
         train(tiny(images=160), pack, run, progress=False)
     monkeypatch.undo()

@@ -8,7 +8,7 @@ from run_folders import OTHER_EVENTS, START, full_records, records, write_log
 
 from ganlib.colors import BLUE, RED
 from ganlib.errors import GanlibError
-from ganlib.training.runs import read_log
+from ganlib.runs.folder import read_log
 from ganlib.view.curves import curves, indicators, label_counts, smooth
 
 

@@ -9,7 +9,7 @@ from helpers import tiny
 from ganlib.errors import GanlibError
 from ganlib.files import write_atomic
 from ganlib.models.build import build_networks
-from ganlib.training.states import _like, load_state, save_state, state_files
+from ganlib.runs.states import _like, load_state, save_state, state_files
 
 
 class Trainer:
