@@ -2,6 +2,8 @@
 import numpy as np
 
 from .describing import KINDS
+from .likeness import WITHIN
+from .rows import numbers, obedience
 
 
 def aligned(head, rows):
@@ -30,13 +32,13 @@ def ceilings(judge):
     return f"Read right of real faces (data {judge.data}):\n\n{aligned(head, rows)}"
 
 
-def classes_table(judge, attribute, found):
+def classes_table(attributes, attribute, found):
     """Every class: how much is read right of real and of generated faces. found: {kind: Obedience}."""
     head = [attribute]
     for kind in KINDS:
         head += [f"{kind}: real", "generated", "ratio"]
     rows = []
-    for i, name in enumerate(judge.attributes[attribute]):
+    for i, name in enumerate(attributes[attribute]):
         cells = [name]
         for kind in KINDS:
             numbers = found[kind].ceiling[i], found[kind].accuracy[i], found[kind].ratio[i]
@@ -45,7 +47,7 @@ def classes_table(judge, attribute, found):
     return aligned(head, rows)
 
 
-def summary_lines(judge, attribute, found):
+def summary_lines(attributes, attribute, found):
     """The numbers that sum up an attribute. found: {kind: Obedience}."""
     lines = []
     for kind in KINDS:
@@ -53,7 +55,7 @@ def summary_lines(judge, attribute, found):
         generated, real = one.over_all
         lines.append(f"{attribute}, {kind} judge: {one.mean_of_ratios:.3f} of the ceiling (ratio of means "
                      f"{one.ratio_of_means:.3f}; with the data's frequencies {generated / real:.3f}); worst "
-                     f"{judge.attributes[attribute][one.worst]} {one.ratio[one.worst]:.2f}")
+                     f"{attributes[attribute][one.worst]} {one.ratio[one.worst]:.2f}")
     return "\n".join(lines)
 
 
@@ -63,3 +65,73 @@ def shares_table(judge, attribute, shares):
     rows = [[name, two_digits(real[i] / real.sum()), two_digits(shares[i])]
             for i, name in enumerate(judge.attributes[attribute])]
     return aligned([attribute, "labels of real faces", "read of generated ones"], rows)
+
+
+# -- of labels.json
+
+
+def overview(found):
+    """One line for each generator: the numbers that count."""
+    attributes = found["about"]["attributes"]
+    head = ["generator", "FD-lite"]
+    for attribute in attributes:
+        head += [f"{attribute} / ceiling", "of means", "colour judge", "worst", "edges", "landmarks"]
+    lines = []
+    for key, row in in_order(found):
+        cells = [key, f"{row['fd']:.1f}"]
+        for attribute in attributes:
+            cells += _cells(found, row, attribute)
+        lines.append(cells)
+    return (f"{_ceilings_in_words(found)}\nEdges, landmarks: how much of a face changes with that label, "
+            f"over how much with z.\n\n{aligned(head, lines)}")
+
+
+def in_order(found):
+    """[(key, row), ...]: the ones that draw best what is asked for first, those without labels last."""
+    def obeys(item):
+        row = item[1]
+        ratios = [obedience(found, row, attribute).mean_of_ratios for attribute in row["asked"]]
+        return -np.mean(ratios) if ratios else np.inf
+    return sorted(found["rows"].items(), key=obeys)
+
+
+def _cells(found, row, attribute):
+    """What the overview has of an attribute."""
+    if attribute not in row["asked"]:
+        return [""] * 6
+    one, strict = (obedience(found, row, attribute, kind) for kind in KINDS)
+    held = row["held"][attribute]
+    worst = f"{found['about']['attributes'][attribute][one.worst]} {one.ratio[one.worst]:.2f}"
+    return [f"{one.mean_of_ratios:.3f}", f"{one.ratio_of_means:.3f}", f"{strict.mean_of_ratios:.3f}", worst,
+            two_digits(held["edges"]), two_digits(held.get("landmarks"))]
+
+
+def _ceilings_in_words(found):
+    """What the two judges read right of real faces."""
+    words = []
+    for attribute, read in found["about"]["read"].items():
+        for kind in KINDS:
+            table = numbers(read[kind])
+            right = np.diag(table) / table.sum(1)
+            words.append(f"{attribute} {right.mean():.3f} ({kind})")
+    return f"The ceiling, right of real faces as the mean over the classes: {', '.join(words)}."
+
+
+def details(found, key):
+    """All of one row: every class, FD-lite within hair colours, and what the label leaves of a face."""
+    row, attributes = found["rows"][key], found["about"]["attributes"]
+    parts = [f"{key}: FD-lite {row['fd']:.1f} of {row['fd_of']:,} pictures"]
+    for attribute in row["asked"]:
+        both = {kind: obedience(found, row, attribute, kind) for kind in KINDS}
+        parts.append(f"{classes_table(attributes, attribute, both)}\n"
+                     f"{summary_lines(attributes, attribute, both)}")
+        held = ", ".join(f"{name} {value:.2f}" for name, value in row["held"][attribute].items())
+        parts.append(f"What changes with {attribute}, over what changes with z: {held}")
+    if row.get("fd_within"):
+        lines = [[name, f"{fake:.0f}", f"{real:.0f}", f"{fake / real:.2f}"]
+                 for name, (fake, real) in row["fd_within"].items()]
+        parts.append(aligned([f"FD-lite within {WITHIN}", "generated", "real", "ratio"], lines))
+    for attribute, shares in row.get("shares", {}).items():
+        lines = [[name, two_digits(share)] for name, share in zip(attributes[attribute], shares, strict=True)]
+        parts.append(aligned([f"{attribute} as the judge reads it", "share"], lines))
+    return "\n\n".join(parts)
