@@ -24,6 +24,25 @@ def key(default, meaning, in_range=ranges.anything):
     return dataclasses.field(default=default, metadata={"meaning": meaning, "in_range": in_range})
 
 
+def names_of_labels(text):
+    """The names in "hair,eyes"."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def label_list(value):
+    names = names_of_labels(value)
+    return "" if len(names) == len(set(names)) else "names of attributes, each of them once"
+
+
+def class_lists(value):
+    try:
+        lists = json.loads(value or "{}")
+        fits = all(len(names) and all(isinstance(name, str) for name in names) for names in lists.values())
+    except (ValueError, TypeError, AttributeError):
+        fits = False
+    return "" if fits else 'what train() fills in, such as \'{"hair": ["pink", "blue"]}\''
+
+
 LABEL = ranges.from_0_to_1("a label between 0 and 1")
 RATE = ranges.positive("a positive learning rate")
 
@@ -86,6 +105,13 @@ class Recipe:
     weight_decay: float = key(0.0, "of both networks", ranges.zero_or_more)
     ema_kimg: float = key(10.0, "half-life of the averaged G, in thousands of images", ranges.zero_or_more)
     ema_rampup: float = key(0.05, "... and at most this share of the images seen", ranges.zero_or_more)
+    # labels
+    labels: str = key("", 'attributes of the pack that G is told: "hair,eyes"', label_list)
+    classes: str = key("", "the attributes and their classes, as JSON; train() fills it in", class_lists)
+    hidden_labels: float = key(0.1, "how often a label is hidden from both networks",
+                               ranges.from_0_to_1("a probability"))
+    guess_weight: float = key(0.0, "factor of the auxiliary classifier's loss, in both networks",
+                              ranges.zero_or_more)
     # data and randomness
     flip: bool = key(True, "random horizontal flips")
     seed: int = key(0, "of every random draw", ranges.seed_range)
@@ -140,6 +166,8 @@ class Config(Recipe, Engine):
         self._need(not (self.residual and self.resolution == 28), "residual",
                    "False at 28 pixels, whose layers do not all double the side "
                    "(residual blocks need 32 pixels or more)")
+        self._need(not self.labels or self.model != "stylegan-projected", "labels",
+                   "'' with model='stylegan-projected', whose discriminator cannot read them")
         self._need(not self.grow or self.model == "stylegan", "grow", "'' for a model that does not grow")
 
     def _check_loss(self):
@@ -177,6 +205,13 @@ class Config(Recipe, Engine):
     def replace(self, /, **changes):
         """A copy with some keys changed; unknown keys and unreadable values raise GanlibError."""
         return dataclasses.replace(self, **{k: _parsed(k, v) for k, v in changes.items()})
+
+    def attributes(self):
+        """{attribute: [classes]} that the networks have as labels; {} without."""
+        if self.labels and not self.classes:
+            raise GanlibError(f"labels={self.labels!r}: their classes are not known yet. They come from the "
+                              "pack: with_pack(config, pack) fills them in, as train() does.")
+        return json.loads(self.classes or "{}")
 
     def recipe(self):
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(Recipe)}

@@ -31,7 +31,7 @@ LAYERS = [
     ["models", "training.losses", "training.augment", "training.optimizers", "training.schedule"],
     ["config"],
     ["presets"],
-    ["models.store", "models.sampling"],
+    ["models.store", "models.asking", "models.sampling"],
     ["data", "runs"],
     ["training", "evaluation"],
     ["play", "view"],

@@ -11,13 +11,13 @@ from .packs import read_info
 from .stored import StoredImages
 
 
-def batches(pack, batch_size, seed=0, start=0, device="cpu", flip=True, rank=0, world=1):
+def batches(pack, batch_size, seed=0, start=0, device="cpu", flip=True, rank=0, world=1, columns=None):
     """Endless (images, labels): float32 (B, 3, H, W) in [-1, 1] and int64 (B, K), both on `device`.
 
     Every epoch is a fresh permutation. Order and flips depend on (seed, position) alone: with `start` =
     images seen, a stream goes on exactly where another one stopped. A GPU draws other flips than a CPU.
     batch_size: an int, or a function of the images seen. The pack is kept in a GPU's memory when it takes
-    less than half of what is free there.
+    less than half of what is free there. columns: which of the pack's labels, as numbers; None: all K.
 
     Where `world` processes train together, `batch_size` and `start` count the images of all of them. Process
     `rank` gets every world-th image of a batch, from place `rank` on: B = batch_size / world. Together they
@@ -25,7 +25,7 @@ def batches(pack, batch_size, seed=0, start=0, device="cpu", flip=True, rank=0, 
     """
     device = torch.device(device)
     dice = torch.Generator(device if device.type == "cuda" else "cpu")
-    with contextlib.closing(_Source(pack, device)) as source:
+    with contextlib.closing(_Source(pack, device, columns)) as source:
         while True:
             n = batch_size(start) if callable(batch_size) else batch_size
             _check_share(n, world)
@@ -57,11 +57,11 @@ class _Source:
 
     images: Any  # a tensor (N, H, W, 3) uint8, or StoredImages
 
-    def __init__(self, pack, device):
+    def __init__(self, pack, device, columns):
         if pack.is_large and read_info(pack.path).get("hash") != pack.hash:
             raise GanlibError(f"The pack {pack.path} was made anew after it was opened: open it again.")
         self.images = StoredImages(pack.images) if pack.is_large else torch.from_numpy(pack.images)
-        self.labels = torch.from_numpy(pack.labels)
+        self.labels = torch.from_numpy(pack.labels if columns is None else pack.labels[:, columns])
         fits = 2 * pack.images.nbytes < _free_on(device)
         if fits:
             self.images, self.labels = _copied(self.images, device), self.labels.to(device)

@@ -10,17 +10,19 @@ from . import dcgan, projected, stylegan, stylegan_fast
 def _dcgan(config):
     widths = dcgan.dcgan_widths(config.resolution, config.width, config.max_width)
     G = dcgan.DCGANGenerator(
-        config.resolution, widths, config.z_dim, config.g_act, config.residual, config.values)
+        config.resolution, widths, config.z_dim, config.g_act, config.residual, config.values,
+        config.attributes())
     D = dcgan.DCGANDiscriminator(
         config.resolution, widths, config.d_norm, config.residual, config.dropout, config.spectral_norm,
-        config.values)
+        config.values, config.attributes())
     return G, D
 
 
 def _style_based(generator, discriminator, config):
     latent = config.z_dim, config.w_dim, config.mapping_layers, config.mixing
-    G = generator(config.resolution, _channels(config, config.width), *latent)
-    D = discriminator(config.resolution, _channels(config, config.d_width or config.width))
+    G = generator(config.resolution, _channels(config, config.width), *latent, config.attributes())
+    D = discriminator(config.resolution, _channels(config, config.d_width or config.width),
+                      config.attributes())
     return G, D
 
 
@@ -30,8 +32,8 @@ def _channels(config, width):
     return [min(max(1, width * 64 // 2**size), config.max_width) for size in sizes]
 
 
-def _projected(resolution, widths):
-    """The projected discriminator, whose widths are its backbone's."""
+def _projected(resolution, widths, attributes):
+    """The projected discriminator, whose widths are its backbone's. It has no labels."""
     return projected.ProjectedDiscriminator(resolution)
 
 

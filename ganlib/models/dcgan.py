@@ -3,11 +3,13 @@ import math
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import nn
 
 from ..errors import GanlibError
+from .labels import Judging, LabelEmbedding, LabelHead, WithRows, all_unknown
 from .layers import Dropout, in_fp32
 
 RESOLUTIONS = (28, 32, 64, 128, 256)  # pixels, height and width
@@ -21,6 +23,7 @@ NORMS: dict[str, Callable[[int], nn.Module]] = {
     "instance": partial(nn.InstanceNorm2d, affine=True),
     "none": nn.Identity,
 }
+LABEL_DIM = 64  # numbers that stand for the labels, beside z
 # The range of pixels inside the networks: the factor before G's tanh, since 2 sigmoid(a) - 1 = tanh(a / 2)
 VALUES = {"-1..1": 1, "0..1": 0.5}
 
@@ -89,34 +92,46 @@ class DCGANGenerator(nn.Module):
 
     widths: channels from 4x4 up, as of `dcgan_widths`; activation: one of ACTIVATIONS; residual: with skip
     connections; values="0..1": ends in a sigmoid, stretched to [-1, 1], in the place of tanh.
-    c is for models with labels, dice for those that draw.
+    c: labels, whose vectors are LABEL_DIM more numbers beside z; dice is for models that draw.
     """
 
     has_styles = False
+    embed: Any  # a LabelEmbedding, or None
 
     def __init__(self, resolution=64, widths=(512, 256, 128, 64), z_dim=100, activation="relu",
-                 residual=False, values="-1..1"):
+                 residual=False, values="-1..1", attributes=None):
         super().__init__()
-        self.resolution, self.z_dim = resolution, z_dim
+        self.resolution, self.z_dim, self.attributes = resolution, z_dim, attributes or {}
         self.slope = VALUES[values]
         act = ACTIVATIONS[activation]
         conv = nn.ConvTranspose2d
         first, *doubling, last = _kernels(resolution, widths, residual)
-        self.layers = nn.Sequential(  # (B, z_dim, 1, 1) -> (B, C, 4, 4) -> ... -> (B, C, R / 2, R / 2)
-            nn.Sequential(conv(z_dim, widths[0], first, bias=False), nn.BatchNorm2d(widths[0]), act()))
+        self.inputs = z_dim + LABEL_DIM if attributes else z_dim
+        self.layers = nn.Sequential(  # (B, inputs, 1, 1) -> (B, C, 4, 4) -> ... -> (B, C, R / 2, R / 2)
+            nn.Sequential(conv(self.inputs, widths[0], first, bias=False), nn.BatchNorm2d(widths[0]), act()))
         for (c_in, c_out), kernel in zip(pairwise(widths), doubling, strict=True):
             self.layers.append(_layer(conv, c_in, c_out, kernel, "batch", act, residual))
         self.to_rgb = conv(widths[-1], 3, last, 2, 1, bias=False)
+        self.embed = LabelEmbedding(attributes, LABEL_DIM) if attributes else None
         self.apply(_init)
 
     def forward(self, z, c=None, dice=None):
-        x = self.layers(z[:, :, None, None])  # (B, z_dim) -> (B, z_dim, 1, 1) -> (B, C, R / 2, R / 2)
+        z = self.told(z, c)
+        x = self.layers(z[:, :, None, None])  # (B, inputs) -> (B, inputs, 1, 1) -> (B, C, R / 2, R / 2)
         with in_fp32(x):
             return torch.tanh(self.slope * self.to_rgb(x.float()))
 
+    def told(self, z, c=None):
+        """z beside the vector of its labels: (B, z_dim) to (B, inputs), which `forward` takes as well."""
+        if z.shape[1] == self.inputs:
+            return z
+        c = all_unknown(self.attributes, len(z), z.device) if c is None else c.to(z.device)
+        return torch.cat([z, self.embed(c)], 1)
+
     def calibrate(self, zs):
         """Estimate the batch-norm statistics anew from batches of z (B, z_dim). Leaves G in eval mode."""
-        torch.optim.swa_utils.update_bn(zs, self.eval())
+        self.eval()
+        torch.optim.swa_utils.update_bn(zs, WithRows(self) if self.embed else self)
 
 
 def _leaky(dropout):
@@ -125,7 +140,7 @@ def _leaky(dropout):
     return nn.Sequential(act, Dropout(dropout)) if dropout else act
 
 
-class DCGANDiscriminator(nn.Module):
+class DCGANDiscriminator(Judging):
     """Images (B, 3, R, R) in [-1, 1] to logits (B,): strided convolutions, the generator's widths reversed.
 
     norm: one of NORMS; residual: with skip connections; dropout: a probability, after each activation;
@@ -134,7 +149,7 @@ class DCGANDiscriminator(nn.Module):
     """
 
     def __init__(self, resolution=64, widths=(512, 256, 128, 64), norm="batch", residual=False, dropout=0.0,
-                 spectral=False, values="-1..1"):
+                 spectral=False, values="-1..1", attributes=None):
         super().__init__()
         self.resolution, self.values = resolution, values
         channels, act = widths[::-1], partial(_leaky, dropout)
@@ -146,14 +161,16 @@ class DCGANDiscriminator(nn.Module):
         for (c_in, c_out), kernel in zip(pairwise(channels), halving, strict=True):
             self.layers.append(_layer(nn.Conv2d, c_in, c_out, kernel, norm, act, residual))
         self.to_logit = nn.Conv2d(channels[-1], 1, last, bias=norm == "none")
+        self.labels = LabelHead(attributes, channels[-1] * last**2, nn.Linear) if attributes else None
         self.apply(_init)
-        for conv in [module for module in self.modules() if isinstance(module, nn.Conv2d)]:
+        for layer in [module for module in self.modules() if isinstance(module, nn.Conv2d | nn.Linear)]:
             if norm == "none":  # 0.02 counts on norms: without them the signal would fade from layer to layer
-                nn.init.kaiming_normal_(conv.weight, 0.2)
+                nn.init.kaiming_normal_(layer.weight, 0.2)
             if spectral:  # its vectors of the power iteration are buffers, and so part of a state file
-                nn.utils.parametrizations.spectral_norm(conv)
+                nn.utils.parametrizations.spectral_norm(layer)
 
-    def forward(self, x, c=None):
-        x = self.layers(x if self.values == "-1..1" else (x + 1) / 2)  # (B, C, 4, 4)
-        with in_fp32(x):
-            return self.to_logit(x.float()).flatten()  # (B, 1, 1, 1) -> (B,)
+    def features(self, x):
+        return self.layers(x if self.values == "-1..1" else (x + 1) / 2)  # (B, C, 4, 4)
+
+    def logit(self, h):
+        return self.to_logit(h).flatten()  # (B, 1, 1, 1) -> (B,)

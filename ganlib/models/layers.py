@@ -125,7 +125,7 @@ class MinibatchStd(nn.Module):
 
 
 def head(channels):
-    """The end of a discriminator: (B, C, 4, 4) to logits (B,)."""
+    """The end of a discriminator: (B, C, 4, 4) to features (B, C), and by two more layers to logits (B,)."""
     return nn.Sequential(
         MinibatchStd(), EqualConv(channels + 1, channels), nn.LeakyReLU(0.2), nn.Flatten(),  # (B, 16 C)
         EqualLinear(16 * channels, channels), nn.LeakyReLU(0.2),

@@ -7,12 +7,13 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ..pretrained.lite0 import block_outputs, lite0
+from .labels import Judging
 from .layers import in_fp32, sharp2x
 
 TAPS = {2: 24, 4: 40, 10: 112, 15: 320}  # blocks of Lite0 after which features are taken: their channels
 
 
-class ProjectedDiscriminator(nn.Module):
+class ProjectedDiscriminator(Judging):
     """Small heads on frozen ImageNet features that fixed random convolutions mix across channels and scales.
 
     Images (B, 3, R, R), enlarged to 128 pixels, to logits (B,): the mean of heads on maps of 32, 16, 8 and 4.
@@ -34,7 +35,7 @@ class ProjectedDiscriminator(nn.Module):
         self.frozen[0]._apply(fn, recurse)  # it follows to devices and memory formats
         return super()._apply(fn, recurse)
 
-    def forward(self, x, c=None):
+    def judge(self, x, c):
         features = block_outputs(self.frozen[0], x, [*TAPS])  # (B, channels, r, r), from fine to coarse
         logits = []
         y = x.new_zeros(())  # what comes from the coarser scale
@@ -44,7 +45,7 @@ class ProjectedDiscriminator(nn.Module):
             with in_fp32(y):
                 logits.append(self.heads[i](y.float()))
             y = sharp2x(y)  # (B, width, 2 r, 2 r)
-        return torch.stack(logits).mean(0)  # (4, B) -> (B,)
+        return torch.stack(logits).mean(0), []  # (4, B) -> (B,)
 
 
 def _head(width, halvings):

@@ -14,6 +14,7 @@ from ..errors import GanlibError, did_you_mean, memory_advice
 from ..images import enlarged, to_uint8
 from ..machine.threads import ThreadChooser
 from ..seeding import seeded
+from .asking import drawn_labels
 from .store import network
 
 BLOCK = 64  # latents are drawn in blocks, so that the first n of a seed are the same for every n
@@ -36,32 +37,57 @@ def latents(n, z_dim, seed=0, start=0):
 def seed_latents(G, seeds):
     """z (n, z_dim), the first latent of each seed; seeds: whole numbers in a list, or as in "1,2,3"."""
     z_dim = network(G).z_dim
+    return torch.cat([latents(1, z_dim, seed) for seed in seed_numbers(seeds)])
+
+
+def seed_labels(G, seeds, labels=None):
+    """c (n, K), the first labels of each seed, as of `drawn_labels`; None where G has learned none.
+
+    labels: for all of them, as in {"hair": "pink"}, or a class for each, as in {"hair": ["pink", "blue"]}.
+    """
+    numbers = seed_numbers(seeds)
+    each: list[dict] = [{} for _ in numbers]
+    for name, asked in (labels or {}).items():
+        classes = [asked] * len(numbers) if isinstance(asked, str | None) else list(asked)
+        if len(classes) != len(numbers):
+            raise GanlibError(f"{name}={asked!r}: expected one class, or one for each of the {len(numbers)} "
+                              "faces.")
+        for one, name_of_class in zip(each, classes, strict=True):
+            one[name] = name_of_class
+    found = [drawn_labels(G, 1, seed, 0, one) for seed, one in zip(numbers, each, strict=True)]
+    return torch.cat(found) if network(G).attributes else None
+
+
+def seed_numbers(seeds):
+    """Seeds as a list of whole numbers, from such a list or from "1,2,3"."""
     try:
         words = seeds.split(",") if isinstance(seeds, str) else seeds
         numbers = [int(str(word)) for word in words]
-        return torch.cat([latents(1, z_dim, seed) for seed in numbers])
-    except (ValueError, TypeError, RuntimeError):
+        return numbers if numbers else [int("")]
+    except (ValueError, TypeError):
         message = f"seeds={seeds!r}: expected whole numbers with commas between them, as in 1,2,3."
         raise GanlibError(message) from None
 
 
 @torch.no_grad()
-def generate(G, z, batch=None, noise="fixed"):
+def generate(G, z, batch=None, noise="fixed", c=None):
     """Images of latents z (n, z_dim) or ws (n, L, w_dim): uint8 array (n, H, W, 3). G is put in eval mode.
+
+    c: labels (n, K) for z, of a generator that has learned labels; None: all are unknown.
 
     batch: images that are drawn together. noise, of a style-based G: "fixed", "off", or a seed for fresh
     noise. Pictures of a growing generator are enlarged to their final size, smoothly. A single w
     for all layers, (n, w_dim) as of `G.mapping`, becomes ws by `w[:, None].repeat(1, G.num_layers, 1)`.
     """
-    return drawn(G, z, batch, noise).cpu().numpy()
+    return drawn(G, z, batch, noise, c).cpu().numpy()
 
 
 @torch.no_grad()
-def drawn(G, z, batch=None, noise="fixed"):
+def drawn(G, z, batch=None, noise="fixed", c=None):
     """As `generate`, a tensor on the device of G: the host does not wait until they are drawn."""
     G = network(G).eval()
-    if noise != "fixed" and z.ndim == 2:
-        z = styles(G, z)
+    if z.ndim == 2 and (noise != "fixed" or c is not None):
+        z = styles(G, z, c=c) if G.has_styles else G.told(z, c)
     check_latents(G, z)
     z = z.to(next(G.parameters()).device)
     batch = batch or _at_once(G)
@@ -107,40 +133,40 @@ def thread_chooser(G, n):
     return ThreadChooser("auto" if on_cpu and n >= MANY else torch.get_num_threads())
 
 
-def sample_parts(generator, n=64, seed=0, psi=1.0, chooser=None):
+def sample_parts(generator, n=64, seed=0, psi=1.0, chooser=None, labels=None):
     """The images of `sample` in parts, uint8 arrays (b, H, W, 3): for more than fit the memory.
 
     b is 64 or less; on a GPU more. chooser: a `thread_chooser`, from a caller that does no work of its own on
     many threads between the parts.
     """
-    return (part.cpu().numpy() for part in drawn_parts(generator, n, seed, psi, chooser))
+    return (part.cpu().numpy() for part in drawn_parts(generator, n, seed, psi, chooser, labels))
 
 
-def drawn_parts(generator, n=64, seed=0, psi=1.0, chooser=None):
+def drawn_parts(generator, n=64, seed=0, psi=1.0, chooser=None, labels=None):
     """As `sample_parts`, tensors on the generator's device."""
     G = network(generator)
     size = max(BLOCK, _at_once(G))
     for start in range(0, max(1, n), size):
         z = latents(min(size, n - start), G.z_dim, seed, start)
+        c = drawn_labels(G, len(z), seed, start, labels)
         timed = chooser.piece(len(z)) if chooser else contextlib.nullcontext()
         with timed:
-            if psi != 1:
-                z = styles(G, z, psi)
-            images = drawn(G, z)
+            images = drawn(G, styles(G, z, psi, c)) if psi != 1 else drawn(G, z, c=c)
         yield images
 
 
-def sample(generator, n=64, seed=0, psi=1.0):
+def sample(generator, n=64, seed=0, psi=1.0, labels=None):
     """n images of a generator (as `load_generator` gives it): uint8 array (n, H, W, 3); psi as for `styles`.
 
-    Raises GanlibError where n images do not fit the memory.
+    labels: what to ask for, as in {"hair": "pink"}; see `drawn_labels`. Raises GanlibError where the
+    generator has learned no such label, and where n images do not fit the memory.
     """
     side = network(generator).resolution
     advice = f"{n:,} images of {side}x{side} take {n * side**2 * 3 / 1e9:,.1f} GB: lower n."
     with memory_advice(advice), thread_chooser(generator, n) as chooser:
         images = np.empty((max(0, n), side, side, 3), np.uint8)
         start = 0
-        for part in sample_parts(generator, n, seed, psi, chooser):
+        for part in sample_parts(generator, n, seed, psi, chooser, labels):
             images[start:start + len(part)] = part
             start += len(part)
     return images
@@ -151,6 +177,8 @@ def check_latents(G, z):
     expected = [len(layers_of(G)), len(G.w_avg)] if z.ndim == 3 else [G.z_dim]
     if not len(z):
         raise GanlibError(f"Latents of shape {[*z.shape]}: expected at least one.")
+    if not G.has_styles and z.ndim == 2 and z.shape[1] == G.inputs:
+        return  # z and the vector of its labels
     check_shape(z[0], expected)
 
 
@@ -192,18 +220,21 @@ def layers_of(G, layers="all"):
 
 
 @torch.no_grad()
-def styles(G, z, psi=1.0):
+def styles(G, z, psi=1.0, c=None):
     """ws (n, L, w_dim) of z (n, z_dim), or of ws, truncated: w_avg + psi (w - w_avg).
 
-    So Karras et al. 2018, app. B. psi: a number (0: the mean face, 1: no truncation), or one for each of
-    several groups of layers, as in {"coarse": 0.5, "middle": 0.7}.
+    So Karras et al. 2018, app. B. c: labels (n, K) for z; None: all are unknown. The mean face has those
+    labels as well, and so pink hair stays pink. psi: a number (0: the mean face, 1: no truncation), or
+    one for each of several groups of layers, as in {"coarse": 0.5, "middle": 0.7}.
     """
     G = network(G)
     values = _psi_of_layers(G, psi)
     check_latents(G, z)
-    z = z.to(G.w_avg.device)
-    w = z if z.ndim == 3 else G.mapping(z)[:, None].repeat(1, G.num_layers, 1)
-    return torch.lerp(G.w_avg, w, values.to(w.device))  # exact at psi 0 and 1
+    device = G.w_avg.device
+    z, c = z.to(device), None if c is None else c.to(device)
+    w = z if z.ndim == 3 else G.mapping(z, c)[:, None].repeat(1, G.num_layers, 1)
+    mean = G.w_avg if c is None else (G.w_avg + G.shift(c) - G.shift())[:, None]
+    return torch.lerp(mean, w, values.to(w.device))  # exact at psi 0 and 1
 
 
 def _psi_of_layers(G, psi):

@@ -12,7 +12,7 @@ from torch import nn
 
 from ..config import Config
 from ..errors import GanlibError, did_you_mean
-from ..tensors import not_finite, read_safetensors, write_safetensors
+from ..tensors import not_finite, read_metadata, read_safetensors, write_safetensors
 from ..training.schedule import moment
 from .build import build_networks
 
@@ -80,6 +80,14 @@ def save_generator(path, G, config, images=0, train_seconds=0.0, half=False):
 def shipped():
     """The names of the generators that come with ganlib, in alphabetical order."""
     return sorted(path.parent.name for path in SHIPPED.glob("*/generator.safetensors"))
+
+
+def has_labels(source):
+    """Whether the generator of a file has learned labels; the file is not read whole."""
+    with open(find_generator(source), "rb") as file:
+        length = file.read(8)
+        config = read_metadata(length + file.read(int.from_bytes(length, "little")))["config"]
+    return bool(json.loads(config).get("labels"))
 
 
 def find_generator(source):

@@ -5,12 +5,14 @@ https://arxiv.org/abs/1812.04948.
 """
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import nn
 
 from ..errors import GanlibError
 from ..seeding import draw, normal_like
+from .labels import Judging, LabelEmbedding, LabelHead, all_unknown
 from .layers import EqualConv, EqualLinear, adain, blur, halve, head, in_fp32, lrelu, sharp2x, stage_sizes
 
 
@@ -37,8 +39,9 @@ class StyleGenerator(nn.Module):
 
     has_styles = True
     w_avg: torch.Tensor  # (w_dim,): the mean of w
+    embed: Any  # a LabelEmbedding, or None
 
-    def __init__(self, resolution, widths, z_dim, w_dim, mapping_layers, mixing):
+    def __init__(self, resolution, widths, z_dim, w_dim, mapping_layers, mixing, attributes=None):
         super().__init__()
         self.resolution, self.z_dim, self.w_dim, self.mixing = resolution, z_dim, w_dim, mixing
         self.sizes = stage_sizes(resolution, widths)
@@ -50,11 +53,21 @@ class StyleGenerator(nn.Module):
         self.register_buffer("w_avg", torch.zeros(w_dim))
         for i, r in enumerate(self._sides()):
             self.register_buffer(f"noise_{i}", torch.randn(1, 1, r, r))
+        self.attributes = attributes or {}
+        self.embed = LabelEmbedding(attributes, w_dim) if attributes else None
 
     def mapping(self, z, c=None):
-        """z (B, z_dim) to w (B, w_dim), in fp32; z is normalised to length sqrt(z_dim) first."""
+        """z (B, z_dim) to w (B, w_dim), in fp32; z is normalised to length sqrt(z_dim) first.
+
+        c: labels, added as of `shift`.
+        """
         z = z.float()
-        return self.map(z * (z.square().mean(1, keepdim=True) + 1e-8).rsqrt())
+        w = self.map(z * (z.square().mean(1, keepdim=True) + 1e-8).rsqrt())
+        return w + self.shift(c) if self.embed else w
+
+    def shift(self, c=None):
+        """How labels c (B, K) move w: (B, w_dim). Each colour is a direction. c None: unknown, (1, w_dim)."""
+        return self.embed(all_unknown(self.attributes, 1, self.w_avg.device) if c is None else c)
 
     def synthesis(self, ws, noise=None):
         """ws (B, L, w_dim) to images (B, 3, R, R), nominally in [-1, 1]: nothing clamps them. Draws nothing.
@@ -129,8 +142,8 @@ class StyleGANGenerator(Growing, StyleGenerator):
     """The published generator, growing. widths: channels from 4x4 up."""
 
     def __init__(self, resolution=64, widths=(512,) * 4 + (256,), z_dim=512, w_dim=512, mapping_layers=8,
-                 mixing=0.9):
-        super().__init__(resolution, widths, z_dim, w_dim, mapping_layers, mixing)
+                 mixing=0.9, attributes=None):
+        super().__init__(resolution, widths, z_dim, w_dim, mapping_layers, mixing, attributes)
         self.const = nn.Parameter(torch.ones(1, widths[0], 4, 4))
         self.layers = nn.ModuleList()
         for c_in, c_out in pairwise([0, *widths]):
@@ -153,10 +166,10 @@ class StyleGANGenerator(Growing, StyleGenerator):
             return torch.lerp(sharp2x(rgb_below), rgb, self.fade)
 
 
-class StyleGANDiscriminator(Growing, nn.Module):
+class StyleGANDiscriminator(Growing, Judging):
     """The published discriminator, the generator reversed, growing: images (B, 3, r, r) to logits (B,)."""
 
-    def __init__(self, resolution=64, widths=(512, 512, 512, 512, 256)):
+    def __init__(self, resolution=64, widths=(512, 512, 512, 512, 256), attributes=None):
         super().__init__()
         self.resolution, self.sizes = resolution, stage_sizes(resolution, widths)
         self.stage = len(widths) - 1
@@ -166,8 +179,9 @@ class StyleGANDiscriminator(Growing, nn.Module):
         self.conv2 = nn.ModuleList(EqualConv(c, c_below) for c_below, c in pairwise(widths))
         self.head = head(widths[0])
         self.register_buffer("fade", torch.ones(()))
+        self.labels = style_labels(widths[0], attributes)
 
-    def forward(self, x, c=None):
+    def features(self, x):
         y = lrelu(self.from_rgb[self.stage](x))  # (B, C, r, r)
         for i in reversed(range(self.stage)):
             y = blur(lrelu(self.conv1[i](y)))
@@ -175,4 +189,12 @@ class StyleGANDiscriminator(Growing, nn.Module):
             if i == self.stage - 1:
                 y_below = lrelu(self.from_rgb[i](halve(x)))  # (B, C, r / 2, r / 2)
                 y = torch.lerp(y_below, y, self.fade.to(y.dtype))
-        return self.head(y)
+        return self.head[:-2](y)
+
+    def logit(self, h):
+        return self.head[-2:](h)
+
+
+def style_labels(features, attributes):
+    """The LabelHead of a style-based discriminator, or None where it has no attributes."""
+    return LabelHead(attributes, features, partial(EqualLinear, gain=1.0)) if attributes else None

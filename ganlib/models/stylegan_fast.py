@@ -8,8 +8,9 @@ from itertools import pairwise
 import torch
 from torch import nn
 
+from .labels import Judging
 from .layers import SQRT2, EqualConv, EqualLinear, halve, head, lrelu, modulated_conv, smooth2x, stage_sizes
-from .stylegan import StyleGenerator
+from .stylegan import StyleGenerator, style_labels
 
 
 class ModulatedLayer(nn.Module):
@@ -32,8 +33,8 @@ class FastGenerator(StyleGenerator):
     """StyleGAN2's skip generator for little compute, narrow where the pictures are large."""
 
     def __init__(self, resolution=64, widths=(256, 128, 64, 32, 16), z_dim=256, w_dim=256, mapping_layers=4,
-                 mixing=0.9):
-        super().__init__(resolution, widths, z_dim, w_dim, mapping_layers, mixing)
+                 mixing=0.9, attributes=None):
+        super().__init__(resolution, widths, z_dim, w_dim, mapping_layers, mixing, attributes)
         self.const = nn.Parameter(torch.randn(1, widths[0], 4, 4))
         self.layers = nn.ModuleList()
         for i, (c_in, c_out) in enumerate(pairwise([widths[0], *widths])):
@@ -68,10 +69,10 @@ class ResidualBlock(nn.Module):
         return self.skip(halve(x)) + lrelu(self.conv2(halve(lrelu(self.conv1(x)))))
 
 
-class FastDiscriminator(nn.Module):
+class FastDiscriminator(Judging):
     """Residual discriminator, after StyleGAN2 and R3GAN: images (B, 3, R, R) to logits (B,)."""
 
-    def __init__(self, resolution=64, widths=(256, 128, 64, 32, 16)):
+    def __init__(self, resolution=64, widths=(256, 128, 64, 32, 16), attributes=None):
         super().__init__()
         stage_sizes(resolution, widths)  # raises where they do not fit
         self.resolution = resolution
@@ -79,6 +80,10 @@ class FastDiscriminator(nn.Module):
         blocks = [ResidualBlock(c, c_below) for c_below, c in pairwise(widths)]
         self.blocks = nn.Sequential(*blocks[::-1])
         self.head = head(widths[0])
+        self.labels = style_labels(widths[0], attributes)
 
-    def forward(self, x, c=None):
-        return self.head(self.blocks(lrelu(self.from_rgb(x))))
+    def features(self, x):
+        return self.head[:-2](self.blocks(lrelu(self.from_rgb(x))))
+
+    def logit(self, h):
+        return self.head[-2:](h)

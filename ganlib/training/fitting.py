@@ -6,6 +6,7 @@ import torch
 from ..errors import is_out_of_memory
 from ..machine.device import global_generator
 from ..machine.processes import world
+from ..models.labels import all_unknown
 from .schedule import moment
 from .step import Step
 
@@ -40,7 +41,7 @@ def _try_update(config, at, device, dtype):
     size = at.batch, 3, config.resolution, config.resolution
     real = torch.zeros(size, device=device).contiguous(memory_format=torch.channels_last)
     z = torch.zeros(at.batch, config.z_dim, device=device)
-    labels = torch.zeros(at.batch, 0, dtype=torch.long, device=device)
+    labels = all_unknown(config.attributes(), at.batch, device)
     at = dataclasses.replace(at, penalised=config.penalty != "none")
     step(real, labels, z, at, global_generator(device), measure=True)
     if device.type == "cuda":

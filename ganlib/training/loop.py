@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from ..data.batching import batches
+from ..data.labelled import example_rows, label_columns, with_pack
 from ..data.packs import Pack, load_pack
 from ..errors import GanlibError, memory_advice
 from ..images import spread, to_uint8
@@ -65,7 +66,7 @@ def train(config, pack, run, hook=None, progress=True, processes=1):
     if (processes := how_many(processes)) > 1:
         return _launched(config, pack, run, hook, progress, processes)
     device, dtype = pick_device(config.device, config.precision)
-    config = config.replace(data=pack.hash)
+    config = with_pack(config, pack)
     folder = RunFolder(run)
     with contextlib.ExitStack() as stack:
         world = stack.enter_context(joined(device, config.backend))
@@ -111,6 +112,9 @@ class _Leg:
         self.step = Step(config, device, dtype, recorder)
         self.dice = global_generator(device)
         self.z_dice = torch.Generator(device)
+        self.columns = label_columns(config, pack)
+        if self.columns:
+            self.step.remember_labels(example_rows(config, pack))
         self.state = state
         if saved := self.resume():
             state.images, state.seconds = saved["images"], saved["train_seconds"]
@@ -184,7 +188,7 @@ class _Leg:
         """
         return batches(self.pack, lambda images: moment(self.config, images).batch, self.config.seed,
                        self.state.images, self.step.device, self.config.flip, self.world.rank,
-                       self.world.size)
+                       self.world.size, self.columns)
 
     def one_step(self, data, start):
         """D learns d_steps times, G once: before the first of them or after the last.

@@ -10,6 +10,7 @@ the noise. So an update can be recorded once, and replayed.
 """
 import copy
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch.nn.functional import avg_pool2d, interpolate
@@ -18,6 +19,7 @@ from torch.nn.utils import get_total_norm
 from ..machine.processes import world
 from ..machine.sums import follow
 from ..models.build import build_networks
+from ..models.labels import guess_loss, hidden
 from ..seeding import normal_like
 from .augment import augment
 from .losses import LOSSES, NEEDS_REAL, PENALTIES, SIGMOID, clip_weights, noisy_labels
@@ -63,9 +65,10 @@ class Step:
     def __call__(self, real, c, z, at, dice, with_g=True, measure=False, ema=None):
         """One update of D, and one of G where with_g. Returns what they Told, good until the next call.
 
-        real: (B, 3, R, R) in [-1, 1]; c: the labels of these images, int64 (B, K), -1 where unknown; z: (B,
-        z_dim) ~ N(0, 1), all on the device. at: the Moment of the schedule. measure: also tell what costs
-        time to find out. ema: how much of the averaged G stays, from 0 to 1; None leaves it as it is.
+        real: (B, 3, R, R) in [-1, 1]; c: the labels of these images that the recipe names, int64 (B, K), -1
+        where unknown; z: (B, z_dim) ~ N(0, 1), all on the device. at: the Moment of the schedule. measure:
+        also tell what costs time to find out. ema: how much of the averaged G stays, from 0 to 1; None leaves
+        it as it is.
         """
         self._set_schedule(at, ema)
         average = ema is not None
@@ -84,6 +87,8 @@ class Step:
         told = Told()
         self.D.requires_grad_(True)  # an update of G that did not come to its end may have left it without
         real = at_moment(real, at, self.fade)
+        if self.config.labels:  # G is asked for what these real images are, and at times it is not told all
+            c = hidden(c, self.config.hidden_labels, dice)
         # both networks learn from the same pictures; without G's turn no way back through G is kept
         with self.autocast, torch.set_grad_enabled(with_g):
             fake = self.G(z, c, dice)
@@ -102,14 +107,14 @@ class Step:
         self.D.requires_grad_(False)  # no gradients of D's weights are needed here
         d_real = None
         with self.autocast:
-            d_fake = self.D(self._as_d_sees(fake, at, dice), c)
+            d_fake, guesses = self.D(self._as_d_sees(fake, at, dice), c, with_guesses=True)
             if config.loss in NEEDS_REAL:
                 d_real = self.D(self._as_d_sees(real, at, dice), c)
         loss = self.loss_g(d_fake, config.g_label, d_real)
         told.averaged["loss_g"] = loss.detach()
         if config.first == "d":  # the same pictures as before D's update
             told.averaged["d_fake_g"] = self._answer(d_fake)
-        self._learn("g", loss, told, measure)
+        self._learn("g", loss + self._guess_loss("g", guesses, c, told), told, measure)
         self.D.requires_grad_(True)
 
     def update_d(self, real, fake, c, at, dice, told, measure):
@@ -118,7 +123,7 @@ class Step:
         seen_real = self._as_d_sees(real, at, dice)
         seen_fake = self._as_d_sees(fake, at, dice)
         with self.autocast:
-            d_real = self.D(seen_real, c)
+            d_real, guesses = self.D(seen_real, c, with_guesses=True)
             d_fake = self.D(seen_fake, c)
         loss = self.loss_d(d_real, d_fake, *self._targets(len(real), dice))
         told.averaged["loss_d"] = loss.detach()
@@ -126,11 +131,11 @@ class Step:
         told.averaged["d_fake"] = self._answer(d_fake)
         told.averaged["accuracy"] = (d_real > d_fake).float().mean()  # how often D is right about a pair
         if at.penalised:
-            penalty = self.penalty(self.D, seen_real, seen_fake, dice)
+            penalty = self.penalty(partial(self.D, c=c), seen_real, seen_fake, dice)
             told.averaged["penalty"] = penalty.detach()
             # a lazy penalty comes once in so many updates, and makes up for those that had none
             loss = loss + config.penalty_weight * config.penalty_every * penalty
-        self._learn("d", loss, told, measure)
+        self._learn("d", loss + self._guess_loss("d", guesses, c, told), told, measure)
         if config.clip:
             clip_weights(self.D, config.clip)
         if measure and config.first == "g":
@@ -153,6 +158,11 @@ class Step:
         with self.autocast:
             self.G_ema.calibrate([z.to(self.device) for z in zs])
         return self.G_ema.eval()
+
+    def remember_labels(self, rows):
+        """Give the generators labels (ROWS, K) of training images, to draw from where none are asked for."""
+        for G in (self.G, self.G_ema):
+            G.embed.rows.copy_(rows)
 
     def _set_schedule(self, at, ema):
         """Resolution, fade, noise, learning rates and average of a Moment."""
@@ -180,6 +190,14 @@ class Step:
         if not self.config.label_noise:
             return targets
         return [noisy_labels(target, n, self.config.label_noise, self.device, dice) for target in targets]
+
+    def _guess_loss(self, name, guesses, c, told):
+        """The auxiliary classifier's loss: D learns it from real pictures, and G to be read as asked."""
+        if not (self.config.labels and self.config.guess_weight):
+            return 0.0
+        loss = guess_loss(guesses, c)
+        told.averaged[f"guess_{name}"] = loss.detach()
+        return self.config.guess_weight * loss
 
     def _answer(self, logits):
         """The mean of D(x): a probability where the loss is of that kind, else a score."""

@@ -273,9 +273,9 @@ def test_labels_reach_both_networks():
     def watch(network):
         forward = network.forward
 
-        def watched(x, c=None, *more):
+        def watched(x, c=None, *more, **named):
             seen.append(c)
-            return forward(x, c, *more)
+            return forward(x, c, *more, **named)
         network.forward = watched
 
     watch(step.G)

@@ -285,7 +285,7 @@ def test_out_of_memory_names_the_batch_in_use_and_the_table_that_gives_it(pack, 
 def test_a_run_with_a_state_stays_bound_after_a_failed_resume(pack, tmp_path, monkeypatch):
     run = train(tiny(images=32), pack, tmp_path / "run", progress=False).path
     with monkeypatch.context() as patch:
-        patch.setattr("ganlib.models.dcgan.DCGANDiscriminator.forward", lambda *_: [0] * 10**18)
+        patch.setattr("ganlib.models.dcgan.DCGANDiscriminator.forward", lambda *_, **__: [0] * 10**18)
         with pytest.raises(GanlibError, match="Out of memory"):
             train(tiny(), pack, run, progress=False)
     with pytest.raises(GanlibError, match="another recipe"):
