@@ -27,7 +27,7 @@ PACKAGE = ROOT / "ganlib"
 LAYERS = [
     ["errors", "seeding", "colors", "ranges", "typed", "machine", "pretrained"],
     ["files", "images", "machine.launcher"],
-    ["tensors"],
+    ["tensors", "tables"],
     ["models", "training.losses", "training.augment", "training.optimizers", "training.schedule"],
     ["config"],
     ["presets"],

@@ -10,7 +10,7 @@ from ganlib.__main__ import main
 from ganlib.errors import GanlibError
 from ganlib.evaluation.distances import LEAST, frechet
 from ganlib.evaluation.features import features, gaussian, real_statistics
-from ganlib.evaluation.table import Table, TableRow, evaluate
+from ganlib.evaluation.table import evaluate
 from ganlib.models.build import build_networks
 from ganlib.models.store import save_generator
 
@@ -29,16 +29,6 @@ def distance_to(packed, images):
     """The Fréchet distance of images to those of a pack."""
     _, real = real_statistics(packed, progress=False)
     return frechet(real, gaussian(features(images, progress=False)))
-
-
-@pytest.mark.parametrize(("value", "spread", "shown"), [
-    (2.882e-13, 8.3e-14, "0"),
-    (0.00021, 0.00004, "0.00021 ± 4e-05"),
-    (49.96, 0.18, "49.96 ± 0.18"),
-    (1042.4, 51.2, "1,042 ± 51"),
-])
-def test_what_rounding_errors_leave_is_shown_as_0(value, spread, shown):
-    assert TableRow("real", {"fd": value}, {"fd": spread}).cell("fd") == shown
 
 
 def test_table_of_all_kinds_of_sources(packed, tmp_path):
@@ -107,18 +97,6 @@ def test_evaluate_from_the_shell(packed, tmp_path, capsys):
     assert f"{rows[2]['fd']:.4g}" in capsys.readouterr().out
     assert main(["evaluate", str(packed.path), "nothing", "--n", "50"]) == 2
     assert "no run 'nothing'" in capsys.readouterr().err
-
-
-def test_a_file_that_is_no_table_is_left_alone(tmp_path, capsys):
-    (tmp_path / "thesis.tex").write_text("what someone wrote")
-    (tmp_path / "config.json").write_text('{"recipe": {}}')
-    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    for path in before:
-        assert main(["evaluate", "no pack", "dcgan", "--json", str(path)]) == 2
-        assert "is there already" in capsys.readouterr().err
-        with pytest.raises(GanlibError, match="is there already"):
-            Table([], {}).save(path)
-    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 # -- too few
