@@ -1,6 +1,7 @@
 """What a training with labels takes from a pack: the classes of its attributes, and labels of its images."""
 import json
 
+import numpy as np
 import torch
 
 from ..config import names_of_labels
@@ -43,3 +44,41 @@ def example_rows(config, pack):
         order = order[labels[order, column].argsort(stable=True)]
     places = (torch.arange(ROWS) + 0.5) * len(labels) / ROWS
     return labels[order[places.long()]]
+
+
+def sheet_labels(config, pack):
+    """c (64, K) of a sheet of pictures, eight by eight, or None where a Config has no labels.
+
+    The most frequent classes of the first attribute are down, those of the second across. Other attributes
+    are unknown.
+    """
+    columns = label_columns(config, pack)
+    if not columns:
+        return None
+    c = torch.full((64, len(columns)), -1)
+    c[:, 0] = torch.from_numpy(_frequent(pack, columns[0])).repeat_interleave(8)
+    if len(columns) > 1:
+        c[:, 1] = torch.from_numpy(_frequent(pack, columns[1])).repeat(8)
+    return c
+
+
+def real_sheet(config, pack):
+    """Real pictures, uint8 (64, H, W, 3), for `sheet_labels`: white where no image has such labels."""
+    known = pack.labels[:, label_columns(config, pack)]
+    pictures = np.full((64, *pack.images.shape[1:]), 255, np.uint8)
+    taken: set = set()
+    for i, asked in enumerate(sheet_labels(config, pack).numpy()):
+        fits = ((known == asked) | (asked < 0)).all(1)
+        found = next((index for index in np.flatnonzero(fits) if index not in taken), None)
+        if found is not None:
+            taken.add(found)
+            pictures[i] = pack.images[found]
+    return pictures
+
+
+def _frequent(pack, column):
+    """The eight most frequent classes of a column, int64 (8,); with fewer classes they come again."""
+    known = pack.labels[:, column]
+    counts = np.bincount(known[known >= 0])
+    order = np.argsort(-counts, kind="stable")[:min(8, np.count_nonzero(counts))]
+    return np.resize(np.sort(order), 8)

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from ..data.batching import batches
-from ..data.labelled import example_rows, label_columns, with_pack
+from ..data.labelled import example_rows, label_columns, real_sheet, sheet_labels, with_pack
 from ..data.packs import Pack, load_pack
 from ..errors import GanlibError, memory_advice
 from ..images import spread, to_uint8
@@ -121,7 +121,7 @@ class _Leg:
         self.agenda = Agenda(config, self.state)
         self.meter = Meter(config, self.state)
         # drawn before the first step, the same at every snapshot
-        self.fixed_z = latents(64, config.z_dim, config.seed)
+        self.fixed_z, self.fixed_c = latents(64, config.z_dim, config.seed), sheet_labels(config, pack)
         self.fit_z = latents(FIT_Z, config.z_dim, config.seed + 1).split(config.batch)
         self.real = to_uint8(next(batches(pack, 64, config.seed, flip=False))[0]).numpy()
 
@@ -178,7 +178,7 @@ class _Leg:
                   threads=torch.get_num_threads(), processes=self.world.size, pack=self.pack.in_words,
                   engine=self.config.engine())
         if self.state.images == 0:
-            self.folder.save_grid("real", self.real)
+            self.folder.save_grid("real", real_sheet(self.config, self.pack) if self.columns else self.real)
             self.save_frame(self.averaged())
 
     def batches(self):
@@ -259,7 +259,7 @@ class _Leg:
 
     def save_frame(self, G):
         """The fixed latents as a grid; returns how varied they are, compared with real images."""
-        pictures = generate(G, self.fixed_z)
+        pictures = generate(G, self.fixed_z, c=self.fixed_c)
         self.folder.save_grid(f"{self.state.images:09d}", pictures)
         return round(spread(pictures) / max(spread(self.real), 1e-9), 4)
 
