@@ -93,6 +93,9 @@ class Recipe:
     noise_kimg: float = key(0.0, "... which falls to zero over so many thousand images; 0: it stays",
                             ranges.zero_or_more)
     augment: str = key("", 'DiffAugment of all that D sees: "color,translation,cutout"', check_policy)
+    augment_target: float = key(0.0, "... as often as brings D's r_t to this value; 0: always", ranges.share)
+    augment_kimg: float = key(500.0, "... which goes from never to always in so many thousand images",
+                              ranges.positive("thousands of images, more than 0"))
     # optimisation
     first: str = key("g", "which network is updated first in a step", ranges.one_of(("g", "d")))
     optimizer: str = key("adam", "of both networks", ranges.one_of(OPTIMIZERS))
@@ -112,6 +115,11 @@ class Recipe:
                                ranges.from_0_to_1("a probability"))
     guess_weight: float = key(0.0, "factor of the auxiliary classifier's loss, in both networks",
                               ranges.zero_or_more)
+    # fine-tuning
+    start_from: str = key("", "begin with the weights of this run, generator file or shipped generator")
+    origin: str = key("", "what it began with, as JSON; train() fills it in")
+    freeze_d: int = key(0, "so many of D's blocks, from the picture on, do not learn", ranges.at_least(0))
+    g_waits_kimg: float = key(0.0, "D learns alone for so many thousand images", ranges.zero_or_more)
     # data and randomness
     flip: bool = key(True, "random horizontal flips")
     seed: int = key(0, "of every random draw", ranges.seed_range)
@@ -169,6 +177,11 @@ class Config(Recipe, Engine):
         self._need(not self.labels or self.model != "stylegan-projected", "labels",
                    "'' with model='stylegan-projected', whose discriminator cannot read them")
         self._need(not self.grow or self.model == "stylegan", "grow", "'' for a model that does not grow")
+        self._need(not self.freeze_d or self.start_from, "freeze_d", "0 without start_from")
+        blocks = 0 if self.model == "stylegan-projected" else (self.resolution - 1).bit_length() - 2
+        self._need(self.freeze_d <= blocks, "freeze_d", f"{blocks} or less, which D has at this resolution "
+                   f"with model={self.model!r}")
+        self._need(self.augment or not self.augment_target, "augment", "a policy with augment_target")
 
     def _check_loss(self):
         if self.loss == "wasserstein":

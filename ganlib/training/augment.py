@@ -1,4 +1,4 @@
-"""DiffAugment: all that D sees is distorted at random, differentiably.
+"""DiffAugment: all that D sees is distorted at random, differentiably, always or as often as it is needed.
 
 Zhao et al. 2020, https://arxiv.org/abs/2006.10738. Random numbers come from `dice`, a torch.Generator of the
 device (None: torch's global one).
@@ -6,9 +6,14 @@ device (None: torch's global one).
 from functools import partial
 
 import torch
+from torch import nn
 
 from ..errors import GanlibError, did_you_mean
+from ..machine.processes import world
 from ..seeding import draw
+
+OVER = 256  # images: four batches of 64, as published
+PAIRED = ("relativistic", "wasserstein")  # losses in which the zero of D means nothing
 
 
 def color(x, dice=None):
@@ -58,14 +63,50 @@ def check_policy(policy):
     return ""
 
 
-def augment(x, policy, dice=None):
+def augment(x, policy, dice=None, p=None):
     """Images x (B, 3, R, R) in [-1, 1], each distorted in its own way (colors may leave the range).
 
-    policy: names of POLICIES, comma separated, applied in that order; "" returns x itself. Raises GanlibError
-    for other names.
+    policy: names of POLICIES, comma separated, applied in that order; "" returns x itself. p: the probability
+    with which each of them is applied to an image, a scalar tensor; None: always. Raises GanlibError for
+    other names.
     """
     if trouble := check_policy(policy):
         raise GanlibError(f"augment={policy!r}: expected {trouble}.")
     for name in names_of(policy):
-        x = POLICIES[name](x, dice)
+        distorted = POLICIES[name](x, dice)
+        if p is not None:
+            chance = draw(partial(torch.rand, device=x.device), (len(x), 1, 1, 1), dice)
+            distorted = torch.where(chance < p, distorted, x)
+        x = distorted
     return x
+
+
+class Adaptive(nn.Module):
+    """How often images are augmented: the probability p. It moves so that r_t comes to augment_target.
+
+    r_t tells how sure D is of real images: E sign(D(x)), near 0 where it cannot tell, and 1 where it knows
+    all of them by heart. The sign is of what the loss has D compare: for least squares D(x) and the middle of
+    its two targets; for pairs (relativistic) and for a critic without a zero (wasserstein) D(x) and D(G(z)).
+    Karras et al. 2020, https://arxiv.org/abs/2006.06676, sec. 3.1: their target is 0.6, their pace 500
+    thousand images from never to always. Both numbers are part of a state.
+    """
+
+    p: torch.Tensor
+    r_t: torch.Tensor  # over about OVER images
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        self.register_buffer("p", torch.zeros(()))
+        self.register_buffer("r_t", torch.zeros(()))
+
+    @torch.no_grad()
+    def follow(self, d_real, d_fake):
+        """Take in D's logits (B,) of real and of generated images, of one update."""
+        config, images = self.config, len(d_real) * world().size
+        middle = (config.real_label + config.fake_label) / 2 if config.loss == "mse" else 0.0
+        newest = (d_real - (d_fake if config.loss in PAIRED else middle)).sign().mean()
+        world().average([newest])
+        self.r_t.lerp_(newest, min(1.0, images / OVER))
+        way = (self.r_t - config.augment_target).sign()
+        self.p.add_(way, alpha=images / (1000 * config.augment_kimg)).clamp_(0, 1)

@@ -5,7 +5,7 @@ from ..machine.sums import Sums, over_processes
 
 # The keys of a record, in their order: averages since the last record, or what its last step tells
 KEYS = ("loss_g", "loss_d", "d_real", "d_fake", "d_fake_g", "accuracy", "grad_g", "grad_d", "penalty",
-        "guess_g", "guess_d", "skipped_g", "skipped_d")
+        "guess_g", "guess_d", "augment_p", "r_t", "skipped_g", "skipped_d")
 GATE_STEPS = 500  # a gate that lets nothing through for so many steps is warned of
 
 

@@ -18,6 +18,7 @@ class Moment:
     rate: float  # factor of both learning rates
     noise: float  # standard deviation of the instance noise
     penalised: bool  # whether D's update here has the penalty
+    g_waits: bool = False  # whether D learns alone: G's learning rate is 0
 
 
 def moment(recipe, images):
@@ -31,6 +32,7 @@ def moment(recipe, images):
         rate=_at(recipe.rates, resolution, 1.0),
         noise=_noise(recipe, images),
         penalised=recipe.penalty != "none" and images // batch % recipe.penalty_every == 0,
+        g_waits=images < 1000 * recipe.g_waits_kimg,
     )
 
 

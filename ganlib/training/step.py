@@ -20,8 +20,9 @@ from ..machine.processes import world
 from ..machine.sums import follow
 from ..models.build import build_networks
 from ..models.labels import guess_loss, hidden
+from ..runs.places import freeze
 from ..seeding import normal_like
-from .augment import augment
+from .augment import Adaptive, augment
 from .losses import LOSSES, NEEDS_REAL, PENALTIES, SIGMOID, clip_weights, noisy_labels
 from .optimizers import build_optimizer, set_rate
 
@@ -55,6 +56,10 @@ class Step:
         self.fade, self.noise, self.ema_weight = torch.zeros(3, device=device)
         self.resolution = config.resolution
         self.networks = {"g": self.G, "d": self.D}
+        self.d_learns = freeze(self.D, config.freeze_d)
+        self.adaptive = Adaptive(config).to(device) if config.augment_target else None
+        if self.adaptive:
+            self.networks["augment"] = self.adaptive
         self.optimizers = {"g": build_optimizer(config, self.G, config.lr_g),
                            "d": build_optimizer(config, self.D, config.lr_d)}
         self.scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
@@ -85,7 +90,7 @@ class Step:
     def update(self, real, c, z, at, dice, with_g, measure, average):
         """What a call does, after the schedule is set."""
         told = Told()
-        self.D.requires_grad_(True)  # an update of G that did not come to its end may have left it without
+        self._let_d_learn(True)  # an update of G that did not come to its end may have left it without
         real = at_moment(real, at, self.fade)
         if self.config.labels:  # G is asked for what these real images are, and at times it is not told all
             c = hidden(c, self.config.hidden_labels, dice)
@@ -104,7 +109,7 @@ class Step:
     def update_g(self, real, fake, c, at, dice, told, measure):
         """G learns to have its pictures taken for real ones."""
         config = self.config
-        self.D.requires_grad_(False)  # no gradients of D's weights are needed here
+        self._let_d_learn(False)  # no gradients of D's weights are needed here
         d_real = None
         with self.autocast:
             d_fake, guesses = self.D(self._as_d_sees(fake, at, dice), c, with_guesses=True)
@@ -115,7 +120,7 @@ class Step:
         if config.first == "d":  # the same pictures as before D's update
             told.averaged["d_fake_g"] = self._answer(d_fake)
         self._learn("g", loss + self._guess_loss("g", guesses, c, told), told, measure)
-        self.D.requires_grad_(True)
+        self._let_d_learn(True)
 
     def update_d(self, real, fake, c, at, dice, told, measure):
         """D learns to tell real pictures from generated ones."""
@@ -130,6 +135,9 @@ class Step:
         told.averaged["d_real"] = self._answer(d_real)
         told.averaged["d_fake"] = self._answer(d_fake)
         told.averaged["accuracy"] = (d_real > d_fake).float().mean()  # how often D is right about a pair
+        if self.adaptive:
+            self.adaptive.follow(d_real, d_fake)
+            told.averaged |= {"augment_p": self.adaptive.p.clone(), "r_t": self.adaptive.r_t.clone()}
         if at.penalised:
             penalty = self.penalty(partial(self.D, c=c), seen_real, seen_fake, dice)
             told.averaged["penalty"] = penalty.detach()
@@ -175,14 +183,19 @@ class Step:
         self.fade.fill_(at.fade)
         self.noise.fill_(at.noise)
         self.ema_weight.fill_(0 if ema is None else 1 - ema)
-        for name, lr in (("g", self.config.lr_g), ("d", self.config.lr_d)):
-            set_rate(self.optimizers[name], lr * at.rate)
+        set_rate(self.optimizers["g"], 0.0 if at.g_waits else self.config.lr_g * at.rate)
+        set_rate(self.optimizers["d"], self.config.lr_d * at.rate)
+
+    def _let_d_learn(self, learns):
+        """Whether gradients of D's weights are made; frozen ones have none in any case."""
+        for parameter in self.d_learns:
+            parameter.requires_grad_(learns)
 
     def _as_d_sees(self, x, at, dice):
         """Pictures as D sees them: with instance noise, and augmented."""
         if self.config.instance_noise:
             x = x + self.noise * normal_like(x, dice)
-        return augment(x, self.config.augment, dice)
+        return augment(x, self.config.augment, dice, self.adaptive.p if self.adaptive else None)
 
     def _targets(self, n, dice):
         """What D is to say of real and of generated images: numbers, or n noisy ones each."""

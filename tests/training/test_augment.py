@@ -1,8 +1,9 @@
 import pytest
 import torch
+from helpers import tiny
 
 from ganlib.errors import GanlibError
-from ganlib.training.augment import POLICIES, augment
+from ganlib.training.augment import POLICIES, Adaptive, augment
 
 
 @pytest.fixture(autouse=True)
@@ -138,3 +139,64 @@ def test_gradients_pass_through():
         return augment(x, "color,translation,cutout")
 
     assert torch.autograd.gradcheck(same_draws, x)
+
+
+def test_with_a_probability_each_function_is_applied_to_some_of_the_images():
+    x = pictures(4000, 8).clamp(0.1)  # no zeros of its own
+    y = augment(x, "color,cutout", p=torch.tensor(0.3))
+    is_cut = (y == 0).all(1).flatten(1).any(1)
+    kept = torch.where(is_cut[:, None, None, None], x, y)
+    is_coloured = (kept != x).flatten(1).any(1)
+    assert is_cut.float().mean().item() == pytest.approx(0.3, abs=0.03)
+    assert is_coloured[~is_cut].float().mean().item() == pytest.approx(0.3, abs=0.03)
+
+
+def test_never_and_always():
+    x = pictures(50)
+    assert torch.equal(augment(x, "color,translation,cutout", p=torch.tensor(0.0)), x)
+    torch.manual_seed(5)
+    always = augment(x, "cutout")
+    torch.manual_seed(5)
+    assert torch.equal(augment(x, "cutout", p=torch.tensor(1.0)), always)  # the chance is drawn after it
+
+
+def test_gradients_pass_through_what_is_and_what_is_not_augmented():
+    x = (pictures(200, 8) + 3).requires_grad_()
+    y = augment(x, "cutout", p=torch.tensor(0.5))
+    (gradient,) = torch.autograd.grad(y.sum(), x)
+    assert torch.equal(gradient, (y != 0).float()) and 0.05 < (y == 0).float().mean() < 0.2
+
+
+def adaptive(**changes):
+    return Adaptive(tiny(augment="cutout", augment_target=0.6, **changes))
+
+
+def test_p_rises_while_d_is_too_sure_at_the_published_pace():
+    found = adaptive(augment_kimg=0.8)
+    sure, unsure = torch.full((16,), 3.0), torch.full((16,), -3.0)
+    rates = []
+    for _ in range(60):  # of 16 images: 50 of them go from never to always
+        found.follow(sure, unsure)
+        rates.append(found.p.item())
+    risen = [i for i, p in enumerate(rates) if p > 0]
+    assert risen[0] == 14  # r_t has a memory of 256 images: 1 - (1 - 1/16)^15 is above 0.6
+    assert rates[30] - rates[20] == pytest.approx(10 * 16 / 800, abs=1e-6)
+    for _ in range(60):
+        found.follow(sure, unsure)
+    assert found.p == 1
+    for _ in range(200):
+        found.follow(unsure, unsure)
+    assert found.p == 0 and found.r_t.item() == pytest.approx(-1, abs=0.01)
+
+
+@pytest.mark.parametrize("loss, real, fake, expected", [
+    ("bce", [1.0, -1.0, 2.0, 3.0], [9.0] * 4, 0.5),  # the sign of D(x)
+    ("hinge", [1.0, -1.0, -2.0, -3.0], [9.0] * 4, -0.5),
+    ("mse", [0.6, 0.4, 0.7, 0.8], [9.0] * 4, 0.5),  # against the middle of 0.9 and 0.1
+    ("relativistic", [5.0, 5.0, 5.0, 5.0], [4.0, 6.0, 4.0, 4.0], 0.5),  # of pairs
+    ("wasserstein", [-5.0] * 4, [-6.0] * 4, 1.0),
+])
+def test_what_r_t_is_the_sign_of(loss, real, fake, expected):
+    found = adaptive(loss=loss, d_norm="layer", clip=0.01)
+    found.follow(torch.tensor(real), torch.tensor(fake))
+    assert found.r_t.item() == pytest.approx(expected * 4 / 256)
