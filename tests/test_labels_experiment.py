@@ -12,6 +12,8 @@ from ganlib.data.detector import detector_trouble
 from ganlib.data.packs import pack
 from ganlib.data.synthetic import face
 from ganlib.errors import GanlibError
+from ganlib.evaluation.distances import frechet
+from ganlib.evaluation.features import features, gaussian
 from ganlib.models.build import build_networks
 from ganlib.models.store import load_generator, save_generator
 from ganlib.presets import preset
@@ -120,7 +122,6 @@ def test_the_region_of_an_attribute():
 
 
 def test_plain_numbers_are_those_of_fd_lite(drawn):
-    from ganlib.evaluation.features import features
     x = describe(drawn[0][:20])
     assert np.allclose(x[:, :1280], features(drawn[0][:20], progress=False), atol=1e-4)
     assert x.shape[1] > 1280 and np.allclose(x[0, -24:].reshape(3, 2, 4)[0, 0, 0],
@@ -214,12 +215,21 @@ def test_faces_of_a_class_are_as_near_to_it_as_real_ones(drawn, faces, data):
     assert bad["red"][0] > 2 * bad["red"][1] and bad["red"][1] == good["red"][1]
 
 
+def test_a_frechet_distance_of_few_is_the_same_distance():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(20, 40)).astype(np.float32), rng.normal(1, 2, (30, 40)).astype(np.float32)
+    assert likeness.frechet_of_few(a, b) == pytest.approx(frechet(gaussian(a), gaussian(b)), rel=1e-4)
+    assert likeness.frechet_of_few(a, a) == pytest.approx(0, abs=1e-6)
+
+
 def test_a_ratio_of_distances():
     x = np.zeros((1, 2, 3, 1))  # group, class, z
     x[0, :, :, 0] = [[0, 2, 4], [1, 3, 5]]  # 1 from class to class; from z to z 2, 2 and 4
     assert identity.ratio(x) == pytest.approx(1 / (8 / 3))
     x[0, 0, 0, 0] = np.nan  # left: one pair over classes at z 1, one at z 2; over z: 2, and 2, 2, 4
     assert identity.ratio(x) == pytest.approx(1 / 2.5)
+    assert np.isnan(identity.ratio(np.zeros((1, 2, 3, 1)))) and np.isnan(identity.ratio(np.full((1, 2, 3, 1),
+                                                                                                np.nan)))
 
 
 def test_edges_are_held_where_only_the_colour_changes(drawn):

@@ -34,7 +34,7 @@ def held(generator, attribute, attributes, each=6, draw=sample):
     """{"edges", "landmarks", "faces"}: the two ratios, and in how many pictures a face is found.
 
     attributes: {attribute: class names} of the generator; each: latents for every class of the others, which
-    are held. Without the detector there are no landmarks.
+    are held. A number that cannot be told is not there, such as the landmarks without the detector.
     """
     others = {name: classes for name, classes in attributes.items() if name != attribute}
     groups = []
@@ -49,19 +49,21 @@ def held(generator, attribute, attributes, each=6, draw=sample):
     if points is not None:
         found["landmarks"] = ratio(points.reshape(*images.shape[:3], -1))
         found["faces"] = float(np.isfinite(points[:, 0, 0]).mean())
-    return found
+    return {key: value for key, value in found.items() if np.isfinite(value)}
 
 
 def ratio(x):
     """How far apart x (group, class, z, D) are for one z and two classes, over two z and one class.
 
     The distance is the root of the mean square. Only faces of one group are compared. One with a NaN does not
-    count.
+    count. NaN where no two faces are left, or where z changes nothing.
     """
     over_classes = [pair for group in x for one_z in group.swapaxes(0, 1) for pair in combinations(one_z, 2)]
     over_z = [pair for group in x for one_class in group for pair in combinations(one_class, 2)]
-    return _mean_distance(over_classes) / _mean_distance(over_z)
+    return _mean_distance(over_classes) / (_mean_distance(over_z) or np.nan)
 
 
 def _mean_distance(pairs):
-    return float(np.nanmean([np.sqrt(np.mean((a - b) ** 2)) for a, b in pairs]))
+    distances = [np.sqrt(np.mean((a - b) ** 2)) for a, b in pairs]
+    known = [distance for distance in distances if np.isfinite(distance)]
+    return float(np.mean(known)) if known else np.nan

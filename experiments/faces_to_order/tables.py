@@ -103,7 +103,7 @@ def _cells(found, row, attribute):
     held = row["held"][attribute]
     worst = f"{found['about']['attributes'][attribute][one.worst]} {one.ratio[one.worst]:.2f}"
     return [f"{one.mean_of_ratios:.3f}", f"{one.ratio_of_means:.3f}", f"{strict.mean_of_ratios:.3f}", worst,
-            two_digits(held["edges"]), two_digits(held.get("landmarks"))]
+            two_digits(held.get("edges")), two_digits(held.get("landmarks"))]
 
 
 def _ceilings_in_words(found):
