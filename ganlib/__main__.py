@@ -120,6 +120,8 @@ def _add_train(verbs):
     budget.add_argument("--images", type=int, help="budget in images seen, over all legs")
     budget.add_argument("--minutes", type=float, help="budget in minutes of training time, over all legs")
     p.add_argument("--profile", help="start from a profile: smoke, demo, cpu, colab, big or paper")
+    p.add_argument("--from", dest="start_from", metavar="SOURCE",
+                   help="fine-tune: begin with the weights of a run, a generator file or a shipped generator")
     p.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
                    help="change config keys")
     p.add_argument("--processes", type=int, default=1, metavar="N",
@@ -145,14 +147,16 @@ def _trained(args):
 
     from .machine.launcher import stop_when_told, tell
     from .machine.processes import started
-    from .presets import preset_or_file
+    from .runs.origin import preset_from
     from .training.loop import train
 
     changes = _changes(args.set)
     budget = {key: getattr(args, key) for key in ("images", "minutes") if getattr(args, key) is not None}
     if budget:  # a budget of the command line replaces the profile's
         changes = {"images": 0, "minutes": 0} | budget | changes
-    config = preset_or_file(args.preset, args.profile, **changes)
+    if args.start_from:
+        changes["start_from"] = args.start_from
+    config = preset_from(args.preset, args.profile, args.run, **changes)
     if not args.driven:
         return train(config, args.pack, args.run, processes=args.processes)
     if started()[0] == 0:

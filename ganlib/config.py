@@ -94,8 +94,7 @@ class Recipe:
                             ranges.zero_or_more)
     augment: str = key("", 'DiffAugment of all that D sees: "color,translation,cutout"', check_policy)
     augment_target: float = key(0.0, "... as often as brings D's r_t to this value; 0: always", ranges.share)
-    augment_kimg: float = key(500.0, "... which goes from never to always in so many thousand images",
-                              ranges.positive("thousands of images, more than 0"))
+    augment_kimg: float = key(500.0, "... thousands of images from never to always", ranges.at_least(0.001))
     # optimisation
     first: str = key("g", "which network is updated first in a step", ranges.one_of(("g", "d")))
     optimizer: str = key("adam", "of both networks", ranges.one_of(OPTIMIZERS))
@@ -178,9 +177,6 @@ class Config(Recipe, Engine):
                    "'' with model='stylegan-projected', whose discriminator cannot read them")
         self._need(not self.grow or self.model == "stylegan", "grow", "'' for a model that does not grow")
         self._need(not self.freeze_d or self.start_from, "freeze_d", "0 without start_from")
-        blocks = 0 if self.model == "stylegan-projected" else (self.resolution - 1).bit_length() - 2
-        self._need(self.freeze_d <= blocks, "freeze_d", f"{blocks} or less, which D has at this resolution "
-                   f"with model={self.model!r}")
         self._need(self.augment or not self.augment_target, "augment", "a policy with augment_target")
 
     def _check_loss(self):

@@ -18,8 +18,9 @@ from .data.sources import fetch
 from .drive import is_on_drive
 from .errors import GanlibError
 from .files import copy_folder, data_dir, kept_dir, mend_folder, remove_folder
-from .presets import Profile, pick_profile, preset
+from .presets import Profile, pick_profile
 from .runs.folder import read_config
+from .runs.origin import preset_from
 
 OF_START = ("faces", "keep", "size")  # what `start` takes beside the keys of a config
 SMALLEST_DRAWN = 32  # pixels: faces are drawn at no fewer, and `clean` makes them smaller
@@ -60,8 +61,9 @@ class Start:
 
     @property
     def run(self):
-        """The folder of this preset's run on the pack. Raises GanlibError."""
-        return self.folder(self.name)
+        """The folder of this preset's run on the pack; one that starts from a source has its own."""
+        source = Path(self.config.start_from).stem
+        return self.folder(f"{self.name}-from-{source}" if source else self.name)
 
     def folder(self, name):
         """The folder of the run `name` on the same pack. Raises GanlibError."""
@@ -69,7 +71,7 @@ class Start:
 
     def preset(self, name, **changes):
         """The Config of another preset in the same profile, and of the size that `start` was given."""
-        return preset(name, self.profile, **(self.given | changes))
+        return preset_from(name, self.profile, None, **(self.given | changes))
 
     def pack_at(self, size):
         """The Pack of the same images at another size in pixels. Raises GanlibError.
@@ -95,7 +97,7 @@ def start(name="dcgan", *, faces="as before", keep="", size=None, **changes):
         what the last `start` chose in this data folder, else drawn ones. GANLIB_FACES comes before it.
     keep: the folder where packs and runs outlive the session, "drive" for the folder ganlib of Google Drive,
         "drive/sub/path" for another one there, "" as before (or GANLIB_KEEP), "no" for none.
-    size: pixels, where not the preset's; changes: keys of the config, as `preset` takes them.
+    size: pixels, where not the preset's; changes: keys of the config, as `preset_from` takes them.
 
     Prints the profile, the images, and where packs and runs are kept. Nothing is fetched or packed before it
     is asked for. What is chosen is remembered for the next call. Where a choice is refused, nothing is made,
@@ -105,7 +107,7 @@ def start(name="dcgan", *, faces="as before", keep="", size=None, **changes):
         raise GanlibError(f"{name!r} is not the name of a preset: expected one such as 'dcgan'.")
     profile = pick_profile()
     given = _given_size(size, changes)
-    config = preset(name, profile, **(changes | given))
+    config = preset_from(name, profile, None, **(changes | given))
     is_drawn = profile.name == "smoke"
     if not keep and not is_drawn and is_on_drive(os.environ.get("GANLIB_FACES") or faces):
         keep = "drive"

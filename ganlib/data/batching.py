@@ -1,11 +1,14 @@
 """Batches of a pack: shuffled anew in every epoch, mirrored at random, on the device."""
 import contextlib
+import math
 from typing import Any
 
 import torch
 
 from ..errors import GanlibError
 from ..seeding import mixed
+from ..training.schedule import moment
+from ..typed import steps_of
 from .order import images_at
 from .packs import read_info
 from .stored import StoredImages
@@ -47,6 +50,19 @@ def _check_share(n, world):
         near = n - n % world or world
         raise GanlibError(f"A batch of {n} images cannot be shared evenly by {world} processes: choose one "
                           f"that {world} divides, such as {near}.")
+
+
+def need_two_batches(pack, config):
+    """Raise GanlibError for a pack of fewer images than two batches: D would see nearly all each time."""
+    begins = [0, *(math.ceil(1000 * kimg) for kimg in steps_of(config.grow).values())]  # of all batch sizes
+    batch = max(moment(config, images).batch for images in begins)
+    most = len(pack) // 2
+    if batch <= most:
+        return
+    without_table = ' with batches=""' if config.batches else ""
+    lower = f"set batch={most} or lower{without_table}, or " if most >= 2 else ""
+    raise GanlibError(f"The pack {pack.path} has {len(pack):,} images, fewer than two batches of {batch}: "
+                      f"{lower}add pictures.")
 
 
 class _Source:

@@ -4,6 +4,10 @@ All networks double or halve the side of their pictures from 4x4 pixels up. A la
 counted from there. Generators, and the discriminator that grows, are numbered so already. The other two
 discriminators are numbered from the picture down.
 """
+from torch import nn
+
+from ..errors import GanlibError
+
 FROM_THE_PICTURE = ("blocks", "layers")  # lists of D that are numbered so
 OF_THE_PICTURE = ("from_rgb", "to_rgb")  # a single such layer is made for one resolution
 
@@ -17,17 +21,27 @@ def places(keys, resolution, is_d):
 
 
 def freeze(D, count):
-    """Keep the first `count` blocks of D, from the picture on, as they are; returns what learns, parameters.
+    """Keep the first `count` blocks of D, from the picture on, as they are; a ParameterList of what learns.
 
-    A block is what works at one resolution. Mo et al. 2020, https://arxiv.org/abs/2002.10964.
+    A block is what works at one resolution. Mo et al. 2020, https://arxiv.org/abs/2002.10964. Raises
+    GanlibError where D has fewer blocks.
     """
     named = dict(D.named_parameters())
     blocks = _blocks(named)
     last = max(blocks.values(), default=-1)
-    for key, block in blocks.items():
-        if block > last - count:
-            named[key].requires_grad_(False)
-    return [parameter for parameter in named.values() if parameter.requires_grad]
+    if count > last + 1:
+        raise GanlibError(f"freeze_d={count}: expected {last + 1} or less, as many blocks as this "
+                          "discriminator has.")
+    frozen = {key for key, block in blocks.items() if block > last - count}
+    for key in frozen:
+        named[key].requires_grad_(False)
+    return nn.ParameterList(parameter for key, parameter in named.items() if key not in frozen)
+
+
+def layers_of_keys(keys):
+    """The layers that tensors are of, each once: "layers.8" of "layers.8.conv.weight"."""
+    split = [_split(key) for key in keys]
+    return list(dict.fromkeys(head if number is None else f"{head}.{number}" for head, number, _ in split))
 
 
 def _place(key, numbers, resolution, is_d):

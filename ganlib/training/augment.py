@@ -13,7 +13,6 @@ from ..machine.processes import world
 from ..seeding import draw
 
 OVER = 256  # images: four batches of 64, as published
-PAIRED = ("relativistic", "wasserstein")  # losses in which the zero of D means nothing
 
 
 def color(x, dice=None):
@@ -74,11 +73,13 @@ def augment(x, policy, dice=None, p=None):
         raise GanlibError(f"augment={policy!r}: expected {trouble}.")
     for name in names_of(policy):
         distorted = POLICIES[name](x, dice)
-        if p is not None:
-            chance = draw(partial(torch.rand, device=x.device), (len(x), 1, 1, 1), dice)
-            distorted = torch.where(chance < p, distorted, x)
-        x = distorted
+        x = distorted if p is None else torch.where(_chance(x, dice) < p, distorted, x)
     return x
+
+
+def _chance(x, dice):
+    """Numbers ~ U(0, 1), one for each image: (B, 1, 1, 1)."""
+    return draw(partial(torch.rand, device=x.device), (len(x), 1, 1, 1), dice)
 
 
 class Adaptive(nn.Module):
@@ -105,7 +106,8 @@ class Adaptive(nn.Module):
         """Take in D's logits (B,) of real and of generated images, of one update."""
         config, images = self.config, len(d_real) * world().size
         middle = (config.real_label + config.fake_label) / 2 if config.loss == "mse" else 0.0
-        newest = (d_real - (d_fake if config.loss in PAIRED else middle)).sign().mean()
+        in_pairs = config.loss in ("relativistic", "wasserstein")
+        newest = (d_real - (d_fake if in_pairs else middle)).sign().mean()
         world().average([newest])
         self.r_t.lerp_(newest, min(1.0, images / OVER))
         way = (self.r_t - config.augment_target).sign()

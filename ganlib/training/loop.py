@@ -22,6 +22,8 @@ from ..machine.progress import ProgressLine, say, silent
 from ..machine.threads import ThreadChooser
 from ..models.sampling import generate, latents
 from ..runs.folder import RunFolder
+from ..runs.origin import as_begun
+from ..runs.taking import take_origin
 from ..seeding import draw, mixed
 from ..tensors import not_finite
 from ..typed import steps_of
@@ -66,7 +68,7 @@ def train(config, pack, run, hook=None, progress=True, processes=1):
     if (processes := how_many(processes)) > 1:
         return _launched(config, pack, run, hook, progress, processes)
     device, dtype = pick_device(config.device, config.precision)
-    config = with_pack(config, pack)
+    config = as_begun(with_pack(config, pack), pack, run)
     folder = RunFolder(run)
     with contextlib.ExitStack() as stack:
         world = stack.enter_context(joined(device, config.backend))
@@ -118,6 +120,8 @@ class _Leg:
         self.state = state
         if saved := self.resume():
             state.images, state.seconds = saved["images"], saved["train_seconds"]
+        elif config.start_from:
+            take_origin(self.step, self.say, self.note)
         self.agenda = Agenda(config, self.state)
         self.meter = Meter(config, self.state)
         # drawn before the first step, the same at every snapshot

@@ -56,7 +56,7 @@ class Step:
         self.fade, self.noise, self.ema_weight = torch.zeros(3, device=device)
         self.resolution = config.resolution
         self.networks = {"g": self.G, "d": self.D}
-        self.d_learns = freeze(self.D, config.freeze_d)
+        self.d_learns = freeze(self.D, config.freeze_d)  # what is frozen has no gradients in any case
         self.adaptive = Adaptive(config).to(device) if config.augment_target else None
         if self.adaptive:
             self.networks["augment"] = self.adaptive
@@ -90,7 +90,7 @@ class Step:
     def update(self, real, c, z, at, dice, with_g, measure, average):
         """What a call does, after the schedule is set."""
         told = Told()
-        self._let_d_learn(True)  # an update of G that did not come to its end may have left it without
+        self.d_learns.requires_grad_(True)  # an update of G that broke off may have left it without
         real = at_moment(real, at, self.fade)
         if self.config.labels:  # G is asked for what these real images are, and at times it is not told all
             c = hidden(c, self.config.hidden_labels, dice)
@@ -109,7 +109,7 @@ class Step:
     def update_g(self, real, fake, c, at, dice, told, measure):
         """G learns to have its pictures taken for real ones."""
         config = self.config
-        self._let_d_learn(False)  # no gradients of D's weights are needed here
+        self.d_learns.requires_grad_(False)  # no gradients of D's weights are needed here
         d_real = None
         with self.autocast:
             d_fake, guesses = self.D(self._as_d_sees(fake, at, dice), c, with_guesses=True)
@@ -120,7 +120,7 @@ class Step:
         if config.first == "d":  # the same pictures as before D's update
             told.averaged["d_fake_g"] = self._answer(d_fake)
         self._learn("g", loss + self._guess_loss("g", guesses, c, told), told, measure)
-        self._let_d_learn(True)
+        self.d_learns.requires_grad_(True)
 
     def update_d(self, real, fake, c, at, dice, told, measure):
         """D learns to tell real pictures from generated ones."""
@@ -185,11 +185,6 @@ class Step:
         self.ema_weight.fill_(0 if ema is None else 1 - ema)
         set_rate(self.optimizers["g"], 0.0 if at.g_waits else self.config.lr_g * at.rate)
         set_rate(self.optimizers["d"], self.config.lr_d * at.rate)
-
-    def _let_d_learn(self, learns):
-        """Whether gradients of D's weights are made; frozen ones have none in any case."""
-        for parameter in self.d_learns:
-            parameter.requires_grad_(learns)
 
     def _as_d_sees(self, x, at, dice):
         """Pictures as D sees them: with instance noise, and augmented."""
