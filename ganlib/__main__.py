@@ -11,7 +11,7 @@ from .errors import ElsewhereError, GanlibError, memory_advice
 
 INTERRUPTED = 130  # what a shell takes for "stopped by Ctrl-C"
 DRAWN_FACES = 4000  # of `ganlib data synthetic`, where --n names no other number
-RUN = "a run folder, a generator file or a shipped generator's name (dcgan)"
+RUN = "a run folder (RUN:best: its best), a generator file or a shipped generator's name (dcgan)"
 PSI = "truncation of a style-based generator: 0 is the mean face (default 1)"
 
 
@@ -126,6 +126,8 @@ def _add_train(verbs):
                    help="change config keys")
     p.add_argument("--processes", type=int, default=1, metavar="N",
                    help="on so many processes, one for each GPU; 0: as many as there are GPUs (default 1)")
+    p.add_argument("--stop-when-worse", type=float, metavar="FACTOR",
+                   help="end a run whose score is above FACTOR times its best three times in a row (1.3)")
     p.add_argument("--driven", action="store_true", help=argparse.SUPPRESS)
 
 
@@ -154,6 +156,8 @@ def _trained(args):
     budget = {key: getattr(args, key) for key in ("images", "minutes") if getattr(args, key) is not None}
     if budget:  # a budget of the command line replaces the profile's
         changes = {"images": 0, "minutes": 0} | budget | changes
+    if args.stop_when_worse is not None:
+        changes["stop_when_worse"] = args.stop_when_worse
     if args.start_from:
         changes["start_from"] = args.start_from
     config = preset_from(args.preset, args.profile, args.run, **changes)

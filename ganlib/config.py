@@ -43,6 +43,7 @@ def class_lists(value):
     return "" if fits else 'what train() fills in, such as \'{"hair": ["pink", "blue"]}\''
 
 
+SCORING = ("auto", "while training", "after", "off")
 LABEL = ranges.from_0_to_1("a label between 0 and 1")
 RATE = ranges.positive("a positive learning rate")
 
@@ -137,6 +138,11 @@ class Engine:
     generators: int = key(20, "saved generators along the budget, likewise", ranges.zero_or_more)
     device: str = key("auto", '"auto", "cpu", "cuda", "cuda:1", "mps"')
     precision: str = key("auto", "of the forward passes", ranges.one_of(("auto", *DTYPES)))
+    score: str = key("auto", 'FD-lite of these: "while training", "after", "off"; "auto": while training on '
+                     "a GPU, else after, for a tenth of the time trained; not in its first minute",
+                     ranges.one_of(SCORING))
+    stop_when_worse: float = key(0.0, "ends a run whose last three scores are so many times its best; 0: off",
+                                 ranges.zero_or_above_1)
     graphs: str = key("auto", "steps as CUDA graphs; on a CPU only if on", ranges.one_of(MODES))
     backend: str = key("auto", "between processes", ranges.one_of(("auto", *BACKENDS)))
     threads: str = key("auto", 'of a CPU; "auto" tries; a number: for exact runs', ranges.thread_count)
@@ -160,6 +166,9 @@ class Config(Recipe, Engine):
             self._check_growth()
 
     def _need(self, ok, name, expected):
+        self._need(not self.stop_when_worse or self.generators and self.score in SCORING[:2],
+                   "stop_when_worse", "0 without scores while training: they need generators above 0, and "
+                   "score='auto'")
         if not ok:
             raise GanlibError(f"{name}={getattr(self, name)!r}: expected {expected}.")
 

@@ -16,6 +16,10 @@ def positive(words):
     return lambda value: "" if 0 < value < math.inf else words
 
 
+def zero_or_above_1(value):
+    return "" if value == 0 or 1 < value < math.inf else "more than 1, or 0 for off"
+
+
 def share(value):
     return "" if 0 <= value < 1 else "a value in [0, 1)"
 

@@ -20,6 +20,13 @@ def read_metadata(data):
     return json.loads(data[8:8 + length])["__metadata__"]
 
 
+def metadata_of(path):
+    """The metadata of a safetensors file, which is not read whole. Raises what `open` and `json` raise."""
+    with open(path, "rb") as file:
+        length = file.read(8)
+        return read_metadata(length + file.read(int.from_bytes(length, "little")))
+
+
 def read_safetensors(path):
     """(tensors, metadata) of a safetensors file. Raises what `open`, `json` and safetensors raise."""
     data = Path(path).read_bytes()

@@ -5,6 +5,7 @@ of the batch. The process of rank 0 writes the files, and decides how much time 
 """
 import atexit
 import contextlib
+import datetime
 import os
 import time
 
@@ -14,6 +15,7 @@ import torch.distributed as dist
 from ..errors import ElsewhereError, GanlibError, LostError
 
 BACKENDS = ("gloo", "nccl")  # carry numbers between processes, of CPUs and of GPUs
+LONGEST = datetime.timedelta(hours=12)  # for what the process of rank 0 does alone: scores of a large pack
 LET_SPEAK = 5.0  # seconds in which the process of rank 0 may say what is wrong, before another one does
 
 
@@ -171,7 +173,7 @@ def joined(device, backend="auto"):
     if not dist.is_initialized():
         _meet(device, backend)
     # what the host decides goes over the CPU, so that it never waits for a GPU
-    host = dist.new_group(backend="gloo") if dist.get_backend() != "gloo" else dist.group.WORLD
+    host = dist.new_group(timeout=LONGEST, backend="gloo")
     _here = World(rank, size, host)
     try:
         yield _here

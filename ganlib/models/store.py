@@ -12,7 +12,7 @@ from torch import nn
 
 from ..config import Config
 from ..errors import GanlibError, did_you_mean
-from ..tensors import not_finite, read_metadata, read_safetensors, write_safetensors
+from ..tensors import metadata_of, not_finite, read_safetensors, write_safetensors
 from ..training.schedule import moment
 from .build import build_networks
 
@@ -84,20 +84,23 @@ def shipped():
 
 def has_labels(source):
     """Whether the generator of a file has learned labels; the file is not read whole."""
-    with open(find_generator(source), "rb") as file:
-        length = file.read(8)
-        config = read_metadata(length + file.read(int.from_bytes(length, "little")))["config"]
-    return bool(json.loads(config).get("labels"))
+    return bool(json.loads(metadata_of(find_generator(source))["config"]).get("labels"))
 
 
 def find_generator(source):
-    """The generator file of a run folder, of a file, or of a shipped generator's name ("dcgan")."""
+    """The generator file of a run folder, of a file, or of a shipped generator's name ("dcgan").
+
+    With ":best" at its end, as in "runs/first:best", the best generator of a run instead of the last.
+    """
     if not isinstance(source, str | Path):
         raise GanlibError(f"This is no source of a generator: found {type(source).__name__}; expected a run "
                           "folder, a generator file, or the name of a generator that comes with ganlib.")
+    run, colon, _ = str(source).rpartition(":best")
     source = Path(source)
     if source.is_file():
         return source
+    if colon and not source.exists() and Path(run).is_dir():
+        return _best_of(Path(run))
     for folder in (source, SHIPPED / source):
         if (folder / "generator.safetensors").is_file():
             return folder / "generator.safetensors"
@@ -109,10 +112,19 @@ def find_generator(source):
                       + (did_you_mean(source, names) if names else ""))
 
 
+def _best_of(run):
+    """The generator of a run with the best score."""
+    if not (run / "best.safetensors").is_file():
+        raise GanlibError(f"{run} has no best.safetensors, as none of its generators is scored: make the "
+                          "call that trained it again, with score='after' (no training is repeated).")
+    return run / "best.safetensors"
+
+
 def load_generator(source="dcgan", device="cpu"):
     """The LoadedGenerator of a file. Its G maps z (B, z_dim) ~ N(0, 1) to images (B, 3, R, R) in [-1, 1].
 
-    source: a run folder, a generator or snapshot file, or the name of a shipped generator.
+    source: a run folder, a generator or snapshot file, or the name of a shipped generator. The end ":best",
+    as in "runs/first:best", takes a run's best generator by its score instead of the last.
     Raises GanlibError where there is no such file, or where it is no generator.
     """
     path = find_generator(source)

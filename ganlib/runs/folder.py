@@ -11,7 +11,7 @@ from ..errors import GanlibError
 from ..files import append_text, json_line, locked, remove_folder, write_atomic
 from ..images import encoded, grid
 from ..models.store import save_generator
-from ..tensors import read_metadata
+from ..tensors import metadata_of
 from .states import load_state, remove_state, save_state, state_files
 
 
@@ -40,6 +40,21 @@ def sample_files(run):
     return sorted((p for p in pictures if p.stem.isdigit()), key=lambda p: int(p.stem))
 
 
+def read_scores(run):
+    """{images seen: score} of the generators of a run that are scored, in the order of images."""
+    events = read_log(run)[1]
+    found = {event["images"]: event["fd"] for event in events if event["event"] == "score"}
+    return dict(sorted(found.items()))
+
+
+def kept_generators(run):
+    """{images seen: file} of a run's generators: those on the way, and the last."""
+    last = folder_of(run) / "generator.safetensors"
+    files = {_images_in(last): last} | {int(file.stem): file for file in snapshot_files(run)}
+    files.pop(None, None)
+    return files
+
+
 def real_file(run):
     """The grid of real images of a run, or None; `sample_files` are those beside it."""
     path = folder_of(run) / "samples" / "real.png"
@@ -60,6 +75,7 @@ class RunFolder:
         self.log_path = self.path / "log.jsonl"
         self.config_path = self.path / "config.json"
         self.generator_path = self.path / "generator.safetensors"
+        self.best_path = self.path / "best.safetensors"
 
     # -- who may train here
 
@@ -125,6 +141,8 @@ class RunFolder:
 
     def _clear(self):
         """Remove what a start without a state left behind, but for its config.json, which is written anew."""
+        if self._is_scored():
+            self.best_path.unlink(missing_ok=True)
         self.log_path.unlink(missing_ok=True)
         remove_folder(self.path / "samples")
         remove_folder(self.path / "snapshots")
@@ -161,6 +179,7 @@ class RunFolder:
 
     def _cut_back(self, images):
         """Drop what is past the state that a run resumes from, and what a kill left half written."""
+        scored = self._is_scored()
         if self.log_path.exists():
             lines = self.log_path.read_text().splitlines()
             kept = [line for line in lines if images and 0 <= _images_of(line) <= images]
@@ -173,6 +192,8 @@ class RunFolder:
                 remove_state(file)
         for file in (*self.path.glob(".*.part"), *self.path.glob("*/.*.part")):
             file.unlink()
+        if scored:
+            self.update_best()
 
     # -- log, pictures, generators
 
@@ -199,10 +220,31 @@ class RunFolder:
 
     def exported_images(self):
         """The images seen of the generator in the folder, or None."""
-        try:
-            return int(read_metadata(self.generator_path.read_bytes())["images"])
-        except (OSError, ValueError, KeyError):
-            return None
+        return _images_in(self.generator_path)
+
+    def update_best(self):
+        """Make best.safetensors the generator with the lowest score; without scores there is none.
+
+        A generator that is nowhere else any more, as its file on the way was deleted, still counts.
+        """
+        scores = read_scores(self)
+        files = {_images_in(self.best_path): self.best_path} | kept_generators(self)
+        best = min(scores.keys() & files.keys(), key=lambda images: scores[images], default=None)
+        if best is None:
+            self.best_path.unlink(missing_ok=True)
+        elif best != _images_in(self.best_path):
+            write_atomic(self.best_path, files[best].read_bytes())
+
+    def _is_scored(self):
+        return self.log_path.exists() and bool(read_scores(self))
+
+
+def _images_in(path):
+    """The images seen of a generator file; None where it cannot be read."""
+    try:
+        return int(metadata_of(path)["images"])
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def _images_of(line):

@@ -11,6 +11,7 @@ from ..data.batching import batches
 from ..data.labelled import example_rows, label_columns, real_sheet, sheet_labels, with_pack
 from ..data.packs import Pack, load_pack
 from ..errors import GanlibError, memory_advice
+from ..evaluation.scores import scorer
 from ..images import spread, to_uint8
 from ..machine.clock import Clock
 from ..machine.device import describe, global_generator, pick_device, tuned
@@ -23,6 +24,7 @@ from ..machine.threads import ThreadChooser
 from ..models.sampling import generate, latents
 from ..runs.folder import RunFolder
 from ..runs.origin import as_begun
+from ..runs.scores import Scores
 from ..runs.taking import take_origin
 from ..seeding import draw, mixed
 from ..tensors import not_finite
@@ -38,7 +40,10 @@ FIT_Z = 1_024  # latents from which the averaged generator's batch-norm statisti
 
 @dataclass(frozen=True)
 class Run:
-    """What `train` returns: the folder, how far it came, and why it stopped ("budget" or "interrupt")."""
+    """What `train` returns: the folder, how far it came, and why it stopped.
+
+    stopped: "budget", "worse" (as stop_when_worse has it) or "interrupt": the same call goes on then.
+    """
 
     path: Path
     images: int
@@ -117,6 +122,7 @@ class _Leg:
         self.columns = label_columns(config, pack)
         if self.columns:
             self.step.remember_labels(example_rows(config, pack))
+        self.scores = Scores(folder, config, device, scorer(pack, device, self.progress), self.note, self.say)
         self.state = state
         if saved := self.resume():
             state.images, state.seconds = saved["images"], saved["train_seconds"]
@@ -137,13 +143,26 @@ class _Leg:
         return saved
 
     def run(self):
-        """Begin, go on until the budget is spent, and end."""
+        """Begin, go on until nothing is left to do, score what was kept, and tell."""
+        if self.ended():
+            self.world.first(self.complete)
+        else:
+            with contextlib.closing(ProgressLine(self.state.images, self.progress)) as self.line:
+                self.world.first(self.begin)
+                self.go_on()
+            self.note("stop", reason=self.ended() or "interrupt")
+        stopped = self.ended() or "interrupt"
+        if stopped == "interrupt":
+            self.say(f"Stopped at {self.state.images:,} images, and saved: the same call goes on from here.")
+        elif self.scores.complete(self.world, self.state.seconds, stopped, self.progress):
+            stopped = "interrupt"
+        return Run(self.folder.path, self.state.images, self.state.seconds, stopped)
+
+    def ended(self):
+        """Why nothing is left to train: "budget", "worse", or "" where there is."""
         if self.agenda.reached >= 1:
-            return self.world.first(self.finished)
-        with contextlib.closing(ProgressLine(self.state.images, self.progress)) as self.line:
-            self.world.first(self.begin)
-            self.go_on()
-        return self.end()
+            return "budget"
+        return "worse" if self.world.first(self.scores.are_worse) else ""
 
     def go_on(self):
         """Steps, and what is due between them."""
@@ -159,21 +178,20 @@ class _Leg:
                 with piece:
                     self.one_step(data, at)
                 due = self.agenda.due(self.state, self.tick(interrupt.is_set()))
-                if due:
-                    self.write(due)
-                self.show_progress(due.stop)
                 stopped = due.stop
+                if due:
+                    stopped = self.write(due) or stopped
+                self.show_progress(stopped)
 
     def show_progress(self, at_once):
         state = self.state
         self.line.update(state.images, state.seconds, self.agenda.share(state),
                          lambda rate: self.agenda.seconds_left(state, rate), at_once)
 
-    def finished(self):
-        """Nothing is left to do, unless a kill came between the last state and its generator."""
+    def complete(self):
+        """Nothing is left to train, but a kill may have come between the last state and its generator."""
         if self.folder.exported_images() != self.state.images:
             self.folder.export(self.averaged(), self.config, self.state.images, self.state.seconds)
-        return Run(self.folder.path, self.state.images, self.state.seconds, "budget")
 
     def begin(self):
         """The log's first line, and the first pictures: real ones, then the untrained generator's."""
@@ -232,16 +250,17 @@ class _Leg:
         return bool(interrupted)
 
     def write(self, due):
-        """A record; pictures, generators and states as they are due."""
+        """A record; pictures, generators and states as they are due. Whether the run ends by its score."""
         values = self.meter.read()  # this waits for the steps that a GPU still has to do,
         self.tick()  # ... which is training time; what follows is not
         at = moment(self.config, self.state.images) if self.config.grow else None  # of the pictures made here
         record = self.meter.record(values, self.state, at)
-        self.world.first(lambda: self.save(due, record))
+        worse = self.world.first(lambda: self.save(due, record))
         self.clock.restart()
+        return worse
 
     def save(self, due, record):
-        """What is due, in the files of the run."""
+        """What is due, in the files of the run; whether it ends by its score."""
         images, seconds = self.state.images, self.state.seconds
         G = self.averaged() if due.frame or due.snapshot or due.state else None
         self.stop_if_diverged(record, G)
@@ -249,13 +268,16 @@ class _Leg:
             record["diversity"] = self.save_frame(G)
         self.folder.log(record)
         self.line.words = f", loss G {record['loss_g']:.2f} D {record['loss_d']:.2f}"
+        worse = False
         if due.snapshot:
             self.folder.save_snapshot(G, self.config, images, seconds)
-        if due.state:
+            worse = self.scores.add(G, images, seconds)
+        if due.state or worse:
             self.folder.save_state(self.step, images, seconds)
             self.folder.export(G, self.config, images, seconds)
         if self.hook:
             self.hook(record)
+        return worse
 
     def averaged(self):
         """The averaged generator as it is now, ready to draw."""
@@ -281,14 +303,6 @@ class _Leg:
         fp32 = " or resume with precision='fp32'" if self.step.dtype != torch.float32 else ""
         raise GanlibError(f"{names} is NaN or infinite at {self.state.images:,} images: training stopped. "
                           f"{last} Lower lr_g or lr_d in a new run{fp32}.")
-
-    def end(self):
-        """The log's last line, and what the caller gets."""
-        stopped = "budget" if self.agenda.reached >= 1 else "interrupt"
-        self.note("stop", reason=stopped)
-        if stopped == "interrupt":
-            self.say(f"Stopped at {self.state.images:,} images, and saved: the same call goes on from here.")
-        return Run(self.folder.path, self.state.images, self.state.seconds, stopped)
 
     def warn(self, text):
         if text:
