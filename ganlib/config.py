@@ -136,13 +136,13 @@ class Engine:
     checkpoint_minutes: float = key(5.0, "between two states", ranges.zero_or_more)
     frames: int = key(60, "sample grids along the budget, denser at the start", ranges.zero_or_more)
     generators: int = key(20, "saved generators along the budget, likewise", ranges.zero_or_more)
-    device: str = key("auto", '"auto", "cpu", "cuda", "cuda:1", "mps"')
-    precision: str = key("auto", "of the forward passes", ranges.one_of(("auto", *DTYPES)))
     score: str = key("auto", 'FD-lite of these: "while training", "after", "off"; "auto": while training on '
                      "a GPU, else after, for a tenth of the time trained; not in its first minute",
                      ranges.one_of(SCORING))
     stop_when_worse: float = key(0.0, "ends a run whose last three scores are so many times its best; 0: off",
                                  ranges.zero_or_above_1)
+    device: str = key("auto", '"auto", "cpu", "cuda", "cuda:1", "mps"')
+    precision: str = key("auto", "of the forward passes", ranges.one_of(("auto", *DTYPES)))
     graphs: str = key("auto", "steps as CUDA graphs; on a CPU only if on", ranges.one_of(MODES))
     backend: str = key("auto", "between processes", ranges.one_of(("auto", *BACKENDS)))
     threads: str = key("auto", 'of a CPU; "auto" tries; a number: for exact runs', ranges.thread_count)
@@ -164,11 +164,10 @@ class Config(Recipe, Engine):
         self._check_tables()
         if self.grow:
             self._check_growth()
+        self._need(not self.stop_when_worse or self.generators and self.score in SCORING[:2],
+                   "stop_when_worse", "0 without scores while training (score='auto' and generators above 0)")
 
     def _need(self, ok, name, expected):
-        self._need(not self.stop_when_worse or self.generators and self.score in SCORING[:2],
-                   "stop_when_worse", "0 without scores while training: they need generators above 0, and "
-                   "score='auto'")
         if not ok:
             raise GanlibError(f"{name}={getattr(self, name)!r}: expected {expected}.")
 

@@ -17,9 +17,7 @@ def scorer(pack, device, progress=True):
     """
     place = str(device) if device.type == "cuda" else "cpu"
 
-    @functools.cache
-    def real():
-        return real_statistics(pack, device=place, progress=progress)[1]
+    real = functools.cache(lambda: real_statistics(pack, device=place, progress=progress)[1])
 
     def score(generator):
         if len(pack) < LEAST:

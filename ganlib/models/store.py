@@ -95,12 +95,11 @@ def find_generator(source):
     if not isinstance(source, str | Path):
         raise GanlibError(f"This is no source of a generator: found {type(source).__name__}; expected a run "
                           "folder, a generator file, or the name of a generator that comes with ganlib.")
-    run, colon, _ = str(source).rpartition(":best")
-    source = Path(source)
+    run, source = Path(str(source).removesuffix(":best")), Path(source)
     if source.is_file():
         return source
-    if colon and not source.exists() and Path(run).is_dir():
-        return _best_of(Path(run))
+    if run != source and run.is_dir() and not source.exists():
+        return _best_of(run)
     for folder in (source, SHIPPED / source):
         if (folder / "generator.safetensors").is_file():
             return folder / "generator.safetensors"

@@ -178,9 +178,7 @@ class _Leg:
                 with piece:
                     self.one_step(data, at)
                 due = self.agenda.due(self.state, self.tick(interrupt.is_set()))
-                stopped = due.stop
-                if due:
-                    stopped = self.write(due) or stopped
+                stopped = bool(due) and self.write(due)
                 self.show_progress(stopped)
 
     def show_progress(self, at_once):
@@ -250,14 +248,14 @@ class _Leg:
         return bool(interrupted)
 
     def write(self, due):
-        """A record; pictures, generators and states as they are due. Whether the run ends by its score."""
+        """A record; pictures, generators and states as they are due. Whether the run stops here."""
         values = self.meter.read()  # this waits for the steps that a GPU still has to do,
         self.tick()  # ... which is training time; what follows is not
         at = moment(self.config, self.state.images) if self.config.grow else None  # of the pictures made here
         record = self.meter.record(values, self.state, at)
         worse = self.world.first(lambda: self.save(due, record))
         self.clock.restart()
-        return worse
+        return due.stop or worse
 
     def save(self, due, record):
         """What is due, in the files of the run; whether it ends by its score."""
@@ -268,10 +266,9 @@ class _Leg:
             record["diversity"] = self.save_frame(G)
         self.folder.log(record)
         self.line.words = f", loss G {record['loss_g']:.2f} D {record['loss_d']:.2f}"
-        worse = False
         if due.snapshot:
             self.folder.save_snapshot(G, self.config, images, seconds)
-            worse = self.scores.add(G, images, seconds)
+        worse = due.snapshot and self.scores.add(G, images, seconds)
         if due.state or worse:
             self.folder.save_state(self.step, images, seconds)
             self.folder.export(G, self.config, images, seconds)
