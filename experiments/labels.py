@@ -10,7 +10,8 @@ PACK: real faces with labels. SOURCE: a run folder, a generator file, or the nam
 The judge is a linear classifier of each attribute on ImageNet features (EfficientNet-Lite0), of the whole
 face for hair and of the band of the eyes for eyes. It learned from one half of the real faces. What it reads
 right of the other half is the ceiling. SAMPLES pictures of every class are asked for, and the other attribute
-is each colour as often as in the data. A second judge sees more of the colours. See faces_to_order/.
+is each colour as often as in the data. A second judge sees nothing but colours, where hair and eyes are: it
+does not mind whether a picture is well drawn. See faces_to_order/.
 """
 import argparse
 import sys

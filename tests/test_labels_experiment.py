@@ -21,11 +21,12 @@ from ganlib.presets import preset
 sys.path.insert(0, str(Path(__file__).parents[1] / "experiments"))
 import labels  # noqa: E402
 from faces_to_order import identity, judge, likeness, logistic, obeying, rows, tables  # noqa: E402
-from faces_to_order.describing import KINDS, describe, region  # noqa: E402
+from faces_to_order.describing import BAND, KINDS, WHOLE, cut, describe, histogram  # noqa: E402
 from faces_to_order.landmarks import landmarks  # noqa: E402
 from helpers import make_report  # noqa: E402
 
 CLASSES = {"hair": ["dark", "green", "red"], "eyes": ["cold", "warm"]}
+STRENGTHS = (0.3, 0.1, 0.03, 0.01)
 OF_DRAWN = {  # which classes of drawn faces are one here
     "hair": {"dark": ["black", "purple", "blue"], "green": ["green", "aqua"], "red": ["red", "orange"]},
     "eyes": {"cold": ["blue", "aqua", "green"], "warm": ["red", "orange", "yellow", "pink"]},
@@ -65,7 +66,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def known_judge(faces, data):
-    return judge.judge_of(faces, progress=False)
+    return judge.judge_of(faces, say=len)
 
 
 class Fake(torch.nn.Module):
@@ -97,7 +98,7 @@ def test_logistic_regression_ends_at_the_minimum():
     rng = np.random.default_rng(0)
     y = rng.integers(0, 3, 300)
     x = (np.eye(3)[y] @ rng.normal(size=(3, 6)) + rng.normal(size=(300, 6))).astype(np.float32)
-    found, strength = logistic.fit(x, y, 3)
+    found, strength = logistic.fit(x, y, 3, STRENGTHS)
     rows = (x - found.mean) / found.scale
     assert np.allclose(rows.mean(0), 0, atol=1e-5) and np.allclose(rows.std(0), 1, atol=1e-4)
     wrong = F.softmax(torch.from_numpy(rows @ found.weight + found.bias), 1).numpy() - np.eye(3)[y]
@@ -111,21 +112,45 @@ def test_the_penalty_is_the_one_that_reads_most_of_what_it_has_not_seen():
     y = np.arange(90) % 3
     signal = np.eye(3)[y] * 1.5
     x = np.concatenate([signal, rng.normal(size=(90, 200))], 1).astype(np.float32)  # most of it is noise
-    assert logistic.fit(x, y, 3)[1] > min(logistic.STRENGTHS)
+    assert logistic.fit(x, y, 3, STRENGTHS)[1] > min(STRENGTHS)
 
 
-def test_the_region_of_an_attribute():
+def test_rectangles_grow_with_the_picture():
     images = np.random.default_rng(0).integers(0, 256, (2, 128, 128, 3), np.uint8)
-    assert region(images, "hair") is images
-    assert np.array_equal(region(images, "eyes"), images[:, 44:72, 20:108])
-    assert np.array_equal(region(images[:, ::2, ::2], "eyes"), images[:, ::2, ::2][:, 22:36, 10:54])
+    assert np.array_equal(cut(images, WHOLE), images)
+    assert np.array_equal(cut(images, BAND), images[:, 44:72, 20:108])
+    assert np.array_equal(cut(images[:, ::2, ::2], BAND), images[:, ::2, ::2][:, 22:36, 10:54])
 
 
 def test_plain_numbers_are_those_of_fd_lite(drawn):
-    x = describe(drawn[0][:20])
-    assert np.allclose(x[:, :1280], features(drawn[0][:20], progress=False), atol=1e-4)
-    assert x.shape[1] > 1280 and np.allclose(x[0, -24:].reshape(3, 2, 4)[0, 0, 0],
-                                             drawn[0][0, :32, :16, 0].mean() / 255, atol=1e-4)
+    images = drawn[0][:20]
+    assert np.array_equal(describe(images, "hair", "plain"), features(images, progress=False))
+    band = describe(images, "eyes", "plain")
+    assert np.allclose(band, features(images[:, 22:36, 10:54], progress=False), atol=1e-4)
+    changed = images.copy()
+    changed[:, 36:] = 0  # below the eyes
+    assert np.array_equal(describe(changed, "eyes", "plain"), band)
+
+
+def test_a_histogram_counts_colours():
+    x = torch.zeros(2, 1, 4, 3)
+    x[0, 0, :2] = torch.tensor([1.0, 0.0, 1 / 3])  # colour 3, 0, 1
+    x[1] = torch.tensor([0.5, 0.0, 0.0])  # half way from 1 to 2
+    first, second = histogram(x).square().reshape(2, 4, 4, 4)
+    assert first[3, 0, 1] == pytest.approx(0.5) and first[0, 0, 0] == pytest.approx(0.5)
+    assert second[1, 0, 0] == pytest.approx(0.5) and second[2, 0, 0] == pytest.approx(0.5)
+    assert first.sum() == pytest.approx(1) and second.sum() == pytest.approx(1)
+
+
+def test_colours_do_not_change_where_pixels_of_a_block_change_places(drawn):
+    images = drawn[0][:20]
+    shuffled = images.reshape(20, 32, 2, 32, 2, 3)[:, :, ::-1, :, ::-1].reshape(images.shape)
+    for attribute in CLASSES:
+        x = describe(images, attribute, "colours")
+        assert np.isfinite(x).all() and x.shape == (20, 48 + 2 * 64)
+        assert np.allclose(x[:, 48:], describe(shuffled, attribute, "colours")[:, 48:], atol=1e-5)
+    mean = describe(images, "hair", "colours")[:, :48].reshape(20, 3, 4, 4)
+    assert mean[3, 1, 0, 2] == pytest.approx(images[3, :16, 32:48, 1].mean() / 255, abs=1e-5)
 
 
 def test_a_judge_learns_from_one_half_and_is_tested_on_the_other(known_judge, faces):
@@ -164,7 +189,7 @@ def test_a_class_that_a_half_lacks_is_told(drawn, tmp_path):
     few = pack(make_report(images[:8], [dict(known[0], hair="dark")] * 7 + [dict(known[0], hair="red")],
                            {"hair": ["dark", "red"]}), tmp_path / "few")
     with pytest.raises(GanlibError, match="half of the real faces has none with hair 'red'"):
-        judge.judge_of(few, progress=False)
+        judge.judge_of(few)
 
 
 # -- obedience
@@ -278,7 +303,7 @@ def row_with(right, fd=100.0):
     hair[:, 0] += 10 - right
     table = rows.written(hair)
     return {"fd": fd, "fd_of": 100, "images": 10, "minutes": 1.0, "each": 10, "held":
-            {"hair": {"edges": 0.25}}, "asked": {"hair": {"plain": table, "colour": table}}}
+            {"hair": {"edges": 0.25}}, "asked": {"hair": {"plain": table, "colours": table}}}
 
 
 def test_counts_are_written_in_short_and_read_again():
@@ -350,7 +375,7 @@ def test_generators_are_measured_from_the_shell(shell, faces, known_judge, tmp_p
     assert list(found["rows"]) == ["able, 1,234 images", "unable, 1,234 images"]
     row = found["rows"]["able, 1,234 images"]
     assert rows.numbers(row["asked"]["eyes"]["plain"]).sum() == 20 and row["fd"] > 0
-    assert 0 < row["held"]["hair"]["edges"] < 2 and set(row["fd_within"]) == set(CLASSES["hair"])
+    assert 0 <= row["held"]["hair"]["edges"] < 2 and set(row["fd_within"]) == set(CLASSES["hair"])
     assert sum(found["rows"]["unable, 1,234 images"]["shares"]["hair"]) == pytest.approx(1, abs=1e-3)
     assert "able, 1,234 images" in shell()
     shell("--figure", tmp_path / "plot.png")
@@ -364,7 +389,7 @@ def test_generators_are_measured_from_the_shell(shell, faces, known_judge, tmp_p
 def test_the_quick_look_keeps_nothing(shell, faces, known_judge, tmp_path):
     able = small_generator(tmp_path / "able.safetensors")
     text = shell(faces.path, "--quick", "--samples", "5", able)
-    assert "hair, plain judge:" in text and "eyes, colour judge:" in text and "of the ceiling" in text
+    assert "hair, plain judge:" in text and "eyes, colours judge:" in text and "of the ceiling" in text
     assert not (tmp_path / "labels.json").exists()
     text = shell(faces.path, "--quick", "--samples", "5", small_generator(tmp_path / "b", labelled=False))
     assert "takes no labels" in text

@@ -1,72 +1,58 @@
-"""What a judge sees of pictures: numbers by a network that learned from photographs, not from these faces.
+"""What a judge sees of pictures. Two kinds of numbers describe the region in which an attribute shows.
 
-An attribute is looked for in a region of the picture. Two kinds of numbers describe the region:
-
-plain   what EfficientNet-Lite0 makes of it: 1280 numbers, as for FD-lite
-colour  the same, and what keeps more of the colours: means and deviations of four early layers, and the
-        region's mean colours in a grid of 2 x 4 places
+plain    what EfficientNet-Lite0, which learned from photographs, makes of it: 1280 numbers, as for FD-lite
+colours  which colours it has, and where; no network, and nothing of shapes and textures
 """
-import functools
-
 import numpy as np
 import torch
-from torch.nn import functional as F
+from torch.nn.functional import adaptive_avg_pool2d
 
-from ganlib.evaluation.features import DEVICE
-from ganlib.machine.bars import Bar
-from ganlib.machine.threads import ThreadChooser
-from ganlib.pretrained.lite0 import ENDS, folded, lite0, lite0_features
+from ganlib.evaluation.features import features
 
-KINDS = ("plain", "colour")
-PLAIN = 1280  # numbers of the plain kind, which stand first
-# Where the eyes are in a picture of 64 pixels: top, bottom, left, right
-BAND = (22, 36, 10, 54)
+KINDS = ("plain", "colours")
+WHOLE = (0, 64, 0, 64)  # top, bottom, left, right in a picture of 64 pixels
+BAND = (22, 36, 10, 54)  # where the eyes are
 REGIONS = {"eyes": BAND}  # of all other attributes: the whole picture
+# Of which parts of the region the colours are counted. Hair: its upper part, and its middle
+PARTS = {"hair": [(2, 24, 0, 64), (2, 14, 14, 50)], "eyes": [(22, 36, 12, 26), (22, 36, 38, 52)]}
+TONES = 4  # red, green and blue have so many each, which makes 64 colours
+PLACES = {"eyes": (2, 8)}  # rows and columns of places whose mean colour is taken
+AT_ONCE = 500  # pictures
 
 
-def region(images, attribute):
-    """The part of pictures, uint8 (N, S, S, 3), that shows an attribute: uint8 (N, h, w, 3)."""
-    if attribute not in REGIONS:
-        return images
+def cut(images, rectangle):
+    """A rectangle of pictures, uint8 (N, S, S, 3): uint8 (N, h, w, 3)."""
     unit = images.shape[1] / 64
-    top, bottom, left, right = (round(edge * unit) for edge in REGIONS[attribute])
+    top, bottom, left, right = (round(edge * unit) for edge in rectangle)
     return images[:, top:bottom, left:right]
 
 
-def describe(images, progress=False):
-    """All numbers of pictures, uint8 (N, h, w, 3) of any size: float32 (N, D). The plain ones stand first."""
-    net, seen = _network(DEVICE)
-    batch = 16 if DEVICE == "cpu" else 256  # few at a time stay in a CPU's cache
-    found = []
-    with (
-        torch.no_grad(),
-        torch.backends.cudnn.flags(enabled=True, allow_tf32=False),
-        Bar(total=len(images), desc="judge", unit="img", disable=not progress, mininterval=1,
-            leave=False) as bar,
-        ThreadChooser() as threads,
-    ):
-        for start in range(0, len(images), batch):
-            pictures = torch.from_numpy(np.array(images[start:start + batch]))
-            with threads.piece(len(pictures)):
-                x = pictures.to(DEVICE).permute(0, 3, 1, 2).float() / 255
-                seen.clear()
-                parts = [lite0_features(net, x), *seen, F.adaptive_avg_pool2d(x, (2, 4)).flatten(1)]
-                found.append(torch.cat(parts, 1).cpu())
-            bar.update(len(pictures))
-    return torch.cat(found).numpy()
+def describe(images, attribute, kind):
+    """The numbers of a kind, float32 (N, D), of pictures uint8 (N, S, S, 3)."""
+    if kind == "plain":
+        return features(cut(images, REGIONS.get(attribute, WHOLE)), progress=False)
+    chunks = [images[start:start + AT_ONCE] for start in range(0, len(images), AT_ONCE)]
+    return np.concatenate([_colours(np.asarray(chunk), attribute) for chunk in chunks])
 
 
-@functools.cache
-def _network(device):
-    """(EfficientNet-Lite0, a list into which it puts means and deviations of its early layers)."""
-    net = folded(lite0()).to(device, memory_format=torch.channels_last)
-    seen = []
+def _colours(images, attribute):
+    region = _unit(cut(images, REGIONS.get(attribute, WHOLE)))  # (N, h, w, 3)
+    means = adaptive_avg_pool2d(region.permute(0, 3, 1, 2), PLACES.get(attribute, (4, 4))).flatten(1)
+    parts = [histogram(_unit(cut(images, part))) for part in PARTS.get(attribute, [WHOLE])]
+    return torch.cat([means, *parts], 1).numpy()
 
-    def look(_, __, output):
-        """Keep the mean and the deviation of each channel: (B, 2 C)."""
-        flat = output.flatten(2)
-        seen.append(torch.cat([flat.mean(2), flat.std(2)], 1))
 
-    for number in ENDS:
-        net._blocks[number].register_forward_hook(look)
-    return net, seen
+def _unit(images):
+    return torch.from_numpy(np.array(images)).float() / 255
+
+
+def histogram(x):
+    """Roots of the shares of 64 colours, (N, 64), in pictures x (N, h, w, 3) in [0, 1].
+
+    A pixel counts for the eight nearest of the colours, the more the nearer it is.
+    """
+    tones = torch.arange(TONES)
+    near = (1 - (x.flatten(1, 2)[..., None] * (TONES - 1) - tones).abs()).clamp(0)  # (N, pixels, 3, TONES)
+    red, green, blue = near.unbind(2)
+    both = (red[..., :, None] * green[..., None, :]).flatten(2)  # (N, pixels, TONES^2)
+    return (both.transpose(1, 2) @ blue / near.shape[1]).flatten(1).sqrt()

@@ -1,7 +1,8 @@
 """The judge: it learned labels from one half of the real faces, and was tested on the other half.
 
-It has no part in any training. How much it reads right of real faces is the ceiling: no more can be expected
-of generated ones, unless these are easier to read than real ones.
+It has no part in any training. It is a linear classifier of each attribute, one for each kind of numbers that
+describe a picture. How much it reads right of real faces is the ceiling: no more can be expected of generated
+ones, unless these are easier to read.
 """
 import io
 import json
@@ -11,13 +12,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ganlib.errors import GanlibError
+from ganlib.evaluation.features import real_statistics
 from ganlib.files import data_dir, write_atomic
 from ganlib.pretrained.lite0 import LITE0_SHA256
 
-from .describing import BAND, KINDS, PLAIN, describe, region
-from .logistic import STRENGTHS, Classifier, fit
+from .describing import KINDS, PARTS, PLACES, REGIONS, TONES, describe
+from .logistic import Classifier, fit
 
 SEED = 19  # of the halves
+STRENGTHS = {"plain": (0.3, 0.1, 0.03), "colours": (0.01, 0.003, 0.001, 0.0003)}  # of the penalty
 
 
 @dataclass(frozen=True)
@@ -37,13 +40,7 @@ class Judge:
 
     def read(self, images, attribute):
         """{kind: the class that each picture seems to have} of pictures, uint8 (N, S, S, 3)."""
-        x = describe(region(images, attribute))
-        return {kind: self.classifiers[attribute, kind](_numbers(x, kind)) for kind in KINDS}
-
-
-def _numbers(x, kind):
-    """The columns of descriptions x (N, D) that a kind of judge looks at."""
-    return x[:, :PLAIN] if kind == "plain" else x
+        return {kind: self.classifiers[attribute, kind](describe(images, attribute, kind)) for kind in KINDS}
 
 
 def counts(asked, read, classes):
@@ -53,21 +50,25 @@ def counts(asked, read, classes):
     return found
 
 
-def judge_of(pack, progress=True):
-    """The Judge of a pack, kept in stats/judge-<hash>.npz of data_dir()."""
+def judge_of(pack, say=print):
+    """The Judge of a pack, kept in stats/judge-<hash>.npz of data_dir().
+
+    say: called with a word where it has to be made, which takes minutes.
+    """
     path = data_dir() / "stats" / f"judge-{pack.hash}.npz"
-    about = {"weights": LITE0_SHA256, "seed": SEED, "band": BAND, "strengths": STRENGTHS, "version": 1}
+    about = {"weights": LITE0_SHA256, "seed": SEED, "strengths": STRENGTHS, "regions": REGIONS,
+             "parts": PARTS, "places": PLACES, "tones": TONES}
     about = json.loads(json.dumps(about))
     if path.exists():
         judge = _kept(path, about, pack)
         if judge:
             return judge
-    judge = _learn(pack, progress)
+    judge = _learn(pack, say)
     write_atomic(path, _as_file(judge, about))
     return judge
 
 
-def _learn(pack, progress):
+def _learn(pack, say):
     order = np.random.default_rng(SEED).permutation(len(pack))
     is_first = np.zeros(len(pack), bool)
     is_first[order[:len(pack) // 2]] = True
@@ -76,14 +77,21 @@ def _learn(pack, progress):
         labels = np.asarray(pack.labels[:, k]).astype(int)
         learn, test = is_first & (labels >= 0), ~is_first & (labels >= 0)
         _check(attribute, names, labels[learn], labels[test])
-        x = describe(region(pack.images, attribute), progress)
+        say(f"The judge learns {attribute} from {learn.sum():,} real faces.")
         for kind in KINDS:
-            numbers = _numbers(x, kind)
-            found, strength = fit(numbers[learn], labels[learn], len(names))
+            x = _of_pack(pack, attribute, kind)
+            found, strength = fit(x[learn], labels[learn], len(names), STRENGTHS[kind])
             judge.classifiers[attribute, kind] = found
             judge.strengths[attribute, kind] = strength
-            judge.tested[attribute, kind] = counts(labels[test], found(numbers[test]), len(names))
+            judge.tested[attribute, kind] = counts(labels[test], found(x[test]), len(names))
     return judge
+
+
+def _of_pack(pack, attribute, kind):
+    """The numbers of all images of a pack: where they are those for FD-lite, they are kept already."""
+    if kind == "plain" and attribute not in REGIONS:
+        return real_statistics(pack, progress=False)[0]
+    return describe(pack.images, attribute, kind)
 
 
 def _check(attribute, names, *halves):

@@ -5,7 +5,6 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-STRENGTHS = (0.3, 0.1, 0.03)  # of the penalty, the strongest first
 FOLDS = 3
 
 
@@ -23,19 +22,19 @@ class Classifier:
         return (((x - self.mean) / self.scale) @ self.weight + self.bias).argmax(1)
 
 
-def fit(x, y, classes, seed=0):
+def fit(x, y, classes, strengths, seed=0):
     """(Classifier, the strength of its penalty) of x (N, D) and the class of each row, y (N,).
 
-    The strength is the one with the most right answers in cross validation.
+    The strength is the one with the most right answers in cross validation. strengths: the strongest first.
     """
     fold = np.random.default_rng(seed).permutation(len(x)) % FOLDS
-    right = np.zeros(len(STRENGTHS))
+    right = np.zeros(len(strengths))
     for number in range(FOLDS):
         train, test = fold != number, fold == number
-        for k, found in enumerate(_path(x[train], y[train], classes, STRENGTHS)):
+        for k, found in enumerate(_path(x[train], y[train], classes, strengths)):
             right[k] += (found(x[test]) == y[test]).sum()
     best = int(right.argmax())
-    return _path(x, y, classes, STRENGTHS[:best + 1])[-1], STRENGTHS[best]
+    return _path(x, y, classes, strengths[:best + 1])[-1], strengths[best]
 
 
 def _path(x, y, classes, strengths):

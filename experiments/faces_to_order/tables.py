@@ -75,7 +75,7 @@ def overview(found):
     attributes = found["about"]["attributes"]
     head = ["generator", "FD-lite"]
     for attribute in attributes:
-        head += [f"{attribute} / ceiling", "of means", "colour judge", "worst", "edges", "landmarks"]
+        head += [f"{attribute} / ceiling", "of means", "colours judge", "worst", "edges", "landmarks"]
     lines = []
     for key, row in in_order(found):
         cells = [key, f"{row['fd']:.1f}"]
