@@ -113,6 +113,8 @@ class Recipe:
     classes: str = key("", "the attributes and their classes, as JSON; train() fills it in", class_lists)
     hidden_labels: float = key(0.1, "how often a label is hidden from both networks",
                                ranges.from_0_to_1("a probability"))
+    labels_kimg: float = key(0.0, "labels appear one by one, until so many thousand images are seen",
+                             ranges.zero_or_more)
     guess_weight: float = key(0.0, "factor of the auxiliary classifier's loss, in both networks",
                               ranges.zero_or_more)
     # fine-tuning

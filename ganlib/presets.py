@@ -30,6 +30,9 @@ WGAN_SMALL = dict(batch=16, lr_g=0.0001, lr_d=0.0001)
 WGAN_GP_SMALL = dict(batch=16, lr_g=0.0002, lr_d=0.0002)
 # On few cores many small steps are worth more than wide layers, and relativistic pairs learn faster
 RELATIVISTIC_PAIRS = dict(width=16, batch=16, loss="relativistic", penalty="r1r2")
+# A GAN that is told its labels from the start learns to draw later: at 31,392 images stylegan-fast in the
+# profile cpu had twice the FD-lite (880 in the place of 457)
+LABELS = dict(labels="hair,eyes", guess_weight=0.2, labels_kimg=80)
 # 10,000 iterations of 64 images, whatever the report's epochs are
 TEN_THOUSAND_ITERATIONS = {"paper": dict(images=640_000)}
 HARD_LABELS = dict(real_label=1, fake_label=0)
@@ -134,6 +137,11 @@ PRESETS: dict[str, dict[str, Any]] = {
         model="stylegan-fast", z_dim=256, w_dim=256, mapping_layers=4, max_width=256, batch=32,
         lr_g=0.004, lr_d=0.004, beta1=0, beta2=0.99, **HARD_LABELS, first="d",
         penalty="r1", penalty_weight=1, penalty_every=8),
+    "stylegan-labels": dict(
+        base="stylegan-fast", profiles=FAST_PROFILES,
+        source="Mirza & Osindero 2014; Miyato & Koyama 2018 (projection); Odena et al. 2017 (classifier); "
+               "Shahbazi et al. 2022 (labels come later)",
+        **LABELS),
     "stylegan-projected": dict(
         base="stylegan-fast", source="Sauer et al. 2021: D on frozen EfficientNet-Lite0 features",
         profiles={"smoke": STYLE_SMOKE, "demo": dict(width=16), "cpu": dict(width=16),

@@ -23,10 +23,11 @@ def all_unknown(attributes, n, device):
 
 
 class LabelEmbedding(nn.Module):
-    """c (B, K) to vectors (B, dim): each class of an attribute has a learned one, and so has "unknown".
+    """c (B, K) to vectors (B, dim): the sum of one for each attribute.
 
-    attributes: {name: [classes]}. The vectors of the attributes are added up. `rows` (ROWS, K) are labels of
-    training images: from them labels are drawn that occur together as often as in the data.
+    Each class has a learned vector, and so has "unknown". That of a class counts from that of "unknown",
+    where all begin. attributes: {name: [classes]}. `rows` (ROWS, K) are labels of training images: from them
+    labels are drawn that occur together as often as in the data.
     """
 
     rows: torch.Tensor
@@ -34,14 +35,14 @@ class LabelEmbedding(nn.Module):
     def __init__(self, attributes, dim):
         super().__init__()
         sizes = [len(classes) + 1 for classes in attributes.values()]
-        self.tables = nn.ParameterList(0.5 * torch.randn(size, dim) for size in sizes)
+        self.tables = nn.ParameterList(torch.zeros(size, dim) for size in sizes)
         self.register_buffer("rows", torch.full((ROWS, len(attributes)), -1))
 
     def forward(self, c):
         vectors = []
         for table, number in zip(self.tables, c.unbind(1), strict=True):
-            unknown = len(table) - 1
-            vectors.append(table[torch.where(number < 0, unknown, number)])
+            known = (number >= 0)[:, None]
+            vectors.append(table[-1] + table[number.clamp(0)] * known)
         return torch.stack(vectors).sum(0)
 
 

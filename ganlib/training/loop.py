@@ -220,7 +220,7 @@ class _Leg:
         turn_of_g = 0 if config.first == "g" else config.d_steps - 1
         for turn in range(config.d_steps):
             now = moment(config, state.images)
-            at = dataclasses.replace(start, noise=now.noise, penalised=now.penalised)
+            at = dataclasses.replace(start, noise=now.noise, penalised=now.penalised, hidden=now.hidden)
             real, labels = next(data)
             z = self.draw_z(len(real))
             self.dice.manual_seed(mixed(config.seed, state.images, "step"))

@@ -18,6 +18,7 @@ class Moment:
     rate: float  # factor of both learning rates
     noise: float  # standard deviation of the instance noise
     penalised: bool  # whether D's update here has the penalty
+    hidden: float = 0.0  # how often a label is hidden
     g_waits: bool = False  # whether D learns alone: G's learning rate is 0
 
 
@@ -32,6 +33,7 @@ def moment(recipe, images):
         rate=_at(recipe.rates, resolution, 1.0),
         noise=_noise(recipe, images),
         penalised=recipe.penalty != "none" and images // batch % recipe.penalty_every == 0,
+        hidden=_hidden(recipe, images),
         g_waits=images < 1000 * recipe.g_waits_kimg,
     )
 
@@ -62,6 +64,13 @@ def _at(table, resolution, default):
     """The last value of a table whose resolution is reached."""
     reached = [value for size, value in steps_of(table).items() if size <= resolution]
     return reached[-1] if reached else default
+
+
+def _hidden(recipe, images):
+    """The probability that a label is hidden: 1 at first, and less and less from half of labels_kimg on."""
+    half = 500 * recipe.labels_kimg
+    shown = min(1.0, max(0.0, images / half - 1)) if half else 1.0
+    return recipe.hidden_labels + (1 - shown) * (1 - recipe.hidden_labels)
 
 
 def _noise(recipe, images):

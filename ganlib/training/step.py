@@ -53,7 +53,7 @@ class Step:
         self.D = D.to(device, memory_format=torch.channels_last).train()
         self.G_ema = copy.deepcopy(self.G).requires_grad_(False)
         self.G, self.D = self.world.with_shared_norms(self.G), self.world.with_shared_norms(self.D)
-        self.fade, self.noise, self.ema_weight = torch.zeros(3, device=device)
+        self.fade, self.noise, self.hidden, self.ema_weight = torch.zeros(4, device=device)
         self.resolution = config.resolution
         self.networks = {"g": self.G, "d": self.D}
         self.d_learns = freeze(self.D, config.freeze_d)  # what is frozen has no gradients in any case
@@ -93,7 +93,7 @@ class Step:
         self.d_learns.requires_grad_(True)  # an update of G that broke off may have left it without
         real = at_moment(real, at, self.fade)
         if self.config.labels:  # G is asked for what these real images are, and at times it is not told all
-            c = hidden(c, self.config.hidden_labels, dice)
+            c = hidden(c, self.hidden, dice)
         # both networks learn from the same pictures; without G's turn no way back through G is kept
         with self.autocast, torch.set_grad_enabled(with_g):
             fake = self.G(z, c, dice)
@@ -182,6 +182,7 @@ class Step:
         self.resolution = at.resolution
         self.fade.fill_(at.fade)
         self.noise.fill_(at.noise)
+        self.hidden.fill_(at.hidden)
         self.ema_weight.fill_(0 if ema is None else 1 - ema)
         set_rate(self.optimizers["g"], 0.0 if at.g_waits else self.config.lr_g * at.rate)
         set_rate(self.optimizers["d"], self.config.lr_d * at.rate)

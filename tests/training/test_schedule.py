@@ -22,7 +22,7 @@ def test_stages_of_growing():
 
 
 def test_without_a_schedule_all_moments_are_alike():
-    assert moment(Config(), 12_345) == moment(Config(), 0) == Moment(64, 1.0, 64, 1.0, 0.0, False)
+    assert moment(Config(), 12_345) == moment(Config(), 0) == Moment(64, 1.0, 64, 1.0, 0.0, False, hidden=0.1)
 
 
 def test_the_penalty_is_on_one_of_so_many_updates():
@@ -35,6 +35,13 @@ def test_instance_noise_falls_to_zero(images, noise):
     config = Config().replace(instance_noise=0.2, noise_kimg=10)
     assert moment(config, images).noise == pytest.approx(noise)
     assert moment(config.replace(noise_kimg=0), images).noise == 0.2
+
+
+@pytest.mark.parametrize("images, hidden", [(0, 1), (4_000, 1), (6_000, 0.6), (8_000, 0.2), (99_999, 0.2)])
+def test_labels_appear_one_by_one(images, hidden):
+    config = Config().replace(labels="hair", hidden_labels=0.2, labels_kimg=8)
+    assert moment(config, images).hidden == pytest.approx(hidden)
+    assert moment(config.replace(labels_kimg=0), images).hidden == pytest.approx(0.2)
 
 
 def test_the_average_halves_over_its_half_life():
