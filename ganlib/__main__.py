@@ -3,6 +3,7 @@
 A verb imports what it needs when it is called, so that `ganlib --help` takes no time.
 """
 import argparse
+import difflib
 import sys
 import warnings
 from pathlib import Path
@@ -22,7 +23,8 @@ def main(argv=None):
     for add_verb in (_add_data, _add_check, _add_train, _add_sample, _add_mix, _add_walk, _add_evaluate,
                      _add_gif, _add_presets):
         add_verb(verbs)
-    args = parser.parse_args(argv)
+    args, rest = parser.parse_known_args(argv)
+    args.labels_asked = _labels_asked(rest, getattr(args, "options", None), parser)
     for stream in (sys.stdout, sys.stderr):  # names of files need not be text
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -42,6 +44,30 @@ def main(argv=None):
 
 def _complain(args, text):
     print(f"ganlib {args.verb}: {text}", file=sys.stderr)
+
+
+def _labels_asked(rest, options, parser):
+    """{"hair": "pink"} of --hair pink: what labels there are is known when the generator is read.
+
+    options: those of a verb that takes labels, or None.
+    """
+    words: list[str] = []
+    for word in rest:
+        words += word.split("=", 1) if word.startswith("--") else [word]
+    names, values = words[::2], words[1::2]
+    are_pairs = len(names) == len(values) and all(name.startswith("--") and len(name) > 2 for name in names)
+    slips = [name for name in names if difflib.get_close_matches(name, options or [])]
+    if rest and (options is None or slips or not are_pairs):
+        near = f". Did you mean {difflib.get_close_matches(slips[0], options)[0]}?" if slips else ""
+        parser.error(f"unrecognized arguments: {' '.join(rest)}{near}")
+    return {name[2:]: value for name, value in zip(names, values, strict=True)} if rest else {}
+
+
+def _takes_labels(p):
+    """Note that a verb has an option for each label of its generator."""
+    p.set_defaults(options=[name for action in p._actions for name in action.option_strings])
+    p.epilog = ("A generator that has learned labels has an option for each, such as --hair pink --eyes "
+                "blue. What is not asked for is as often as in the training images.")
 
 
 def _verb(verbs, name, run_verb, words):
@@ -195,6 +221,7 @@ def _add_sample(verbs):
     p.add_argument("--n", type=int, default=64, help="images (default 64)")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--psi", type=float, default=1.0, help=PSI)
+    _takes_labels(p)
 
 
 def _sample(args):
@@ -203,7 +230,7 @@ def _sample(args):
 
     source = find_generator(args.run)
     generator = load_generator(source)
-    export_samples(generator, args.out, args.n, args.seed, args.psi)
+    export_samples(generator, args.out, args.n, args.seed, args.psi, args.labels_asked)
     side = generator.G.resolution
     print(f"{args.out}: {args.n} images of {side}x{side} from {source}")
 
@@ -219,13 +246,15 @@ def _add_mix(verbs):
     p.add_argument("--layers", default="coarse",
                    help="from the faces across: coarse (default), middle, fine or all")
     p.add_argument("--psi", type=float, default=1.0, help=PSI)
+    _takes_labels(p)
 
 
 def _mix(args):
     from .models.store import load_generator
     from .play.exports import export_mixing_sheet
 
-    export_mixing_sheet(load_generator(args.run), args.out, args.rows, args.cols, args.layers, args.psi)
+    export_mixing_sheet(load_generator(args.run), args.out, args.rows, args.cols, args.layers, args.psi,
+                        args.labels_asked)
     print(f"{args.out}: {args.layers} layers from the faces across, the others from those down")
 
 
@@ -237,13 +266,16 @@ def _add_walk(verbs):
     p.add_argument("--frames", type=int, default=60, help="in all, 20 a second (default 60)")
     p.add_argument("--loop", action="store_true", help="back to the first face")
     p.add_argument("--psi", type=float, default=1.0, help=PSI)
+    _takes_labels(p)
+    p.epilog += " --hair pink,blue,green goes from one to the next; with one seed the face stays."
 
 
 def _walk(args):
     from .models.store import load_generator
     from .play.exports import export_walk
 
-    export_walk(load_generator(args.run), args.out, args.seeds, args.frames, args.loop, args.psi)
+    export_walk(load_generator(args.run), args.out, args.seeds, args.frames, args.loop, args.psi,
+                args.labels_asked)
     print(f"{args.out}: {args.frames} frames")
 
 

@@ -4,7 +4,7 @@ import torch
 from ..errors import GanlibError, did_you_mean
 from ..seeding import seeded
 from .labels import ROWS
-from .store import has_labels, network, shipped
+from .store import network, shipped
 
 UNKNOWN = "unknown"
 
@@ -40,8 +40,7 @@ def numbers_of(G, labels):
             raise GanlibError(_no_attribute(G, name, asked))
         classes = G.attributes[name]
         if asked not in (None, UNKNOWN, *classes):
-            raise GanlibError(f"{name}={asked!r}: there is no such class.{did_you_mean(asked, classes)} "
-                              f"Classes: {', '.join(classes)}.")
+            raise GanlibError(f"{name}={asked!r}: there is no such class.{did_you_mean(asked, classes)}")
         found[list(G.attributes).index(name)] = classes.index(asked) if asked in classes else -1
     return found
 
@@ -51,7 +50,7 @@ def _no_attribute(G, name, asked):
     if G.attributes:
         return (f"{name}={asked!r}: this generator has learned {', '.join(G.attributes)}, and no {name!r}."
                 f"{did_you_mean(name, G.attributes)}")
-    able = [source for source in shipped() if has_labels(source)]
+    able = [source for source in shipped() if source.endswith("-labels")]
     others = f"Take one that comes with ganlib ({', '.join(able)}), or train" if able else "Train"
     return f"{name}={asked!r}: this generator has learned no labels. {others} one with labels='hair,eyes'."
 

@@ -82,11 +82,6 @@ def shipped():
     return sorted(path.parent.name for path in SHIPPED.glob("*/generator.safetensors"))
 
 
-def has_labels(source):
-    """Whether the generator of a file has learned labels; the file is not read whole."""
-    return bool(json.loads(metadata_of(find_generator(source))["config"]).get("labels"))
-
-
 def find_generator(source):
     """The generator file of a run folder, of a file, or of a shipped generator's name ("dcgan").
 

@@ -10,7 +10,15 @@ import numpy as np
 import torch
 
 from ..errors import GanlibError
-from ..models.sampling import check_shape, generate, layers_of, seed_latents, styles
+from ..models.sampling import (
+    check_shape,
+    generate,
+    layers_of,
+    seed_labels,
+    seed_latents,
+    seed_numbers,
+    styles,
+)
 from ..models.store import network
 from ..view.pictures import table
 from .latent_files import load_latents
@@ -36,25 +44,44 @@ def mix(G, rows, cols, layers="coarse", noise="fixed"):
     return images.reshape(len(rows), len(cols), *images.shape[1:])
 
 
-def points(generator, seeds, psi=1.0):
+def points(generator, seeds, psi=1.0, labels=None):
     """The faces that `mix` and `walk` go by: ws, or z where the generator has no styles.
 
-    seeds: as for `seed_latents`, or the path of a latent file (.safetensors).
+    seeds: as for `seed_latents`, or the path of a latent file (.safetensors). labels: what to ask for, as for
+    `seed_labels`; "pink,blue" is one for each face, and a single seed is then the same face each time.
     """
+    G = network(generator)
     if isinstance(seeds, str | Path) and Path(seeds).suffix == ".safetensors":
-        z, _ = load_latents(seeds, generator)
+        if labels:
+            raise GanlibError(f"{seeds} holds faces whose labels are fixed: ask for labels with seeds.")
+        z, c = load_latents(seeds, generator)[0], None
     else:
-        z = seed_latents(generator, seeds)
-    return styles(generator, z, psi) if network(generator).has_styles or psi != 1 else z
+        seeds, labels = _one_for_each(G, seeds, labels or {})
+        z, c = seed_latents(generator, seeds), seed_labels(generator, seeds, labels)
+    if G.has_styles or psi != 1:
+        return styles(generator, z, psi, c)
+    return z if c is None else G.told(z, c).detach()
 
 
-def mixing_sheet(generator, row_seeds, col_seeds, layers="coarse", psi=1.0, scale=1):
-    """PIL image of the table of `mix`, with the parents in its first column and row; seeds as for `points`.
+def _one_for_each(G, seeds, labels):
+    """(seeds, labels) with "pink,blue" as a list, and a single seed as often as there are classes."""
+    seeds = seed_numbers(seeds)
+    each = {}
+    for name, asked in labels.items():
+        is_class = not isinstance(asked, str) or asked in G.attributes.get(name, ())
+        each[name] = asked if is_class or "," not in asked else asked.split(",")
+    most = max([len(asked) for asked in each.values() if isinstance(asked, list)], default=1)
+    return (seeds * most if len(seeds) == 1 else seeds), each
 
-    scale: how many times as large each picture is shown.
+
+def mixing_sheet(generator, row_seeds, col_seeds, layers="coarse", psi=1.0, scale=1, labels=None):
+    """PIL image of the table of `mix`, with the parents in its first column and row.
+
+    seeds, labels: as for `points`, the labels for all faces. scale: how many times as large each picture is
+    shown.
     """
     layers_of(generator, layers)  # raises where there are none, before any work
-    rows, cols = points(generator, row_seeds, psi), points(generator, col_seeds, psi)
+    rows, cols = (points(generator, seeds, psi, labels) for seeds in (row_seeds, col_seeds))
     mixed = mix(generator, rows, cols, layers)  # (R, C, H, W, 3)
     cells = np.pad(mixed, [(1, 0)] * 2 + [(0, 0)] * 3, constant_values=255)
     cells[1:, 0] = generate(generator, rows)

@@ -46,7 +46,7 @@ def test_another_models_pictures_are_left_alone(styled, plain, tmp_path, export)
     export_samples(styled, tmp_path / "faces", 5)
     before = files(tmp_path / "faces")
     with pytest.raises(
-        GanlibError, match="seed0-00000.png in it is of another generator or psi .*new folder"
+        GanlibError, match="seed0-00000.png in it is of another generator, psi or label .*new folder"
     ):
         export({"styled": styled, "plain": plain}, tmp_path / "faces")
     assert files(tmp_path / "faces") == before
