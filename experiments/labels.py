@@ -2,6 +2,7 @@
 
     python experiments/labels.py PACK SOURCE ...           measure generators, and keep the numbers
     python experiments/labels.py PACK --quick SOURCE ...   right answers only, in a minute; keeps nothing
+    python experiments/labels.py PACK --quick --colours SOURCE ...   by the judge of colours alone: faster
     python experiments/labels.py                           the table, from labels.json beside this file
     python experiments/labels.py --figure OUT.png [KEY]    what was asked for, and what was read
 
@@ -41,8 +42,8 @@ OF_ALL = 10_000  # pictures for FD-lite
 MOST = 1_000  # real faces in a half of a class, at most
 
 
-def quick(pack, sources, n):
-    """Print how often each generator draws what is asked for."""
+def quick(pack, sources, n, kinds):
+    """Print how often each generator draws what is asked for, as judges of these kinds read it."""
     judge = judge_of(pack)
     print(tables.ceilings(judge))
     for source in sources:
@@ -51,15 +52,15 @@ def quick(pack, sources, n):
         print(f"\n{source}: {images:,} images seen, {n} pictures of each class", flush=True)
         known = attributes_of(generator, judge)
         for attribute in known:
-            counted = asked_and_read(generator, judge, attribute, n)
-            found = {kind: Obedience(counted[kind], judge.tested[attribute, kind]) for kind in KINDS}
+            counted = asked_and_read(generator, judge, attribute, n, kinds=kinds)
+            found = {kind: Obedience(counted[kind], judge.tested[attribute, kind]) for kind in kinds}
             print(f"\n{tables.classes_table(judge.attributes, attribute, found)}\n"
                   f"{tables.summary_lines(judge.attributes, attribute, found)}", flush=True)
         if not known:
             print("It takes no labels. What it draws, as the judge reads it:")
             faces = sample(generator, 10 * n)
             for attribute in judge.attributes:
-                print(f"\n{tables.shares_table(judge, attribute, shares(faces, judge, attribute))}")
+                print(f"\n{tables.shares_table(judge, attribute, shares(faces, judge, attribute, kinds[0]))}")
 
 
 def measure_all(pack, sources, n):
@@ -97,6 +98,7 @@ def parser():
     add("pack", nargs="?", help="real faces with labels")
     add("sources", nargs="*", metavar="SOURCE", help="run folders, generator files, or shipped names")
     add("--quick", action="store_true", help="right answers only; keeps nothing")
+    add("--colours", action="store_true", help="with --quick: only the judge of colours, which is fast")
     add("--figure", metavar="OUT.png", help="the confusion plot of the best row, or of KEY")
     add("--samples", type=int, help=f"pictures of each class ({SAMPLES}; with --quick {QUICK})")
     return made
@@ -110,7 +112,8 @@ def main():
         if args.pack and not args.sources:
             raise GanlibError("Expected PACK SOURCE ..., a pack and one or more generators.")
         if args.quick and args.pack:
-            return quick(load_pack(args.pack), args.sources, args.samples or QUICK)
+            kinds = ["colours"] if args.colours else KINDS
+            return quick(load_pack(args.pack), args.sources, args.samples or QUICK, kinds)
         if args.pack:
             measure_all(load_pack(args.pack), args.sources, args.samples or SAMPLES)
         found = rows.load(RESULTS)

@@ -334,7 +334,8 @@ def test_rows_are_never_anothers(tmp_path, known_judge):
 
 @pytest.mark.parametrize("path, name", [
     ("runs/pink/generator.safetensors", "pink"), ("runs/pink/snapshots/0001.safetensors", "pink"),
-    ("runs/pink/best.safetensors", "best"), ("shipped/dcgan/generator.safetensors", "dcgan")])
+    ("runs/pink/best.safetensors", "pink:best"), ("files/red.safetensors", "red"),
+    ("shipped/dcgan/generator.safetensors", "dcgan")])
 def test_names(path, name):
     assert rows.name_of(Path(path)) == name
 
@@ -391,6 +392,8 @@ def test_the_quick_look_keeps_nothing(shell, faces, known_judge, tmp_path):
     text = shell(faces.path, "--quick", "--samples", "5", able)
     assert "hair, plain judge:" in text and "eyes, colours judge:" in text and "of the ceiling" in text
     assert not (tmp_path / "labels.json").exists()
+    text = shell(faces.path, "--quick", "--colours", "--samples", "5", able)
+    assert "hair, plain judge:" not in text and "eyes, colours judge:" in text
     text = shell(faces.path, "--quick", "--samples", "5", small_generator(tmp_path / "b", labelled=False))
     assert "takes no labels" in text
 

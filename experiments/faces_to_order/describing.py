@@ -8,6 +8,7 @@ import torch
 from torch.nn.functional import adaptive_avg_pool2d
 
 from ganlib.evaluation.features import features
+from ganlib.machine.threads import ThreadChooser
 
 KINDS = ("plain", "colours")
 WHOLE = (0, 64, 0, 64)  # top, bottom, left, right in a picture of 64 pixels
@@ -32,7 +33,8 @@ def describe(images, attribute, kind):
     if kind == "plain":
         return features(cut(images, REGIONS.get(attribute, WHOLE)), progress=False)
     chunks = [images[start:start + AT_ONCE] for start in range(0, len(images), AT_ONCE)]
-    return np.concatenate([_colours(np.asarray(chunk), attribute) for chunk in chunks])
+    with ThreadChooser(1):  # where another program takes a core, two threads wait for each other
+        return np.concatenate([_colours(np.asarray(chunk), attribute) for chunk in chunks])
 
 
 def _colours(images, attribute):

@@ -38,9 +38,9 @@ class Judge:
     tested: dict = field(default_factory=dict, repr=False)
     strengths: dict = field(default_factory=dict, repr=False)
 
-    def read(self, images, attribute):
+    def read(self, images, attribute, kinds=KINDS):
         """{kind: the class that each picture seems to have} of pictures, uint8 (N, S, S, 3)."""
-        return {kind: self.classifiers[attribute, kind](describe(images, attribute, kind)) for kind in KINDS}
+        return {kind: self.classifiers[attribute, kind](describe(images, attribute, kind)) for kind in kinds}
 
 
 def counts(asked, read, classes):

@@ -7,6 +7,7 @@ from ganlib.errors import GanlibError, did_you_mean
 from ganlib.models.sampling import sample
 from ganlib.models.store import network
 
+from .describing import KINDS
 from .judge import counts
 
 
@@ -23,7 +24,7 @@ def attributes_of(generator, judge):
     return found
 
 
-def asked_and_read(generator, judge, attribute, n, draw=sample):
+def asked_and_read(generator, judge, attribute, n, draw=sample, kinds=KINDS):
     """{kind: counts (C, C)}: down the class asked for, across the class read, n pictures each.
 
     draw: function as `sample`. What is not asked for is as the data has it.
@@ -34,7 +35,7 @@ def asked_and_read(generator, judge, attribute, n, draw=sample):
     for name in attributes_of(generator, judge)[attribute]:
         i = names.index(name)
         images = draw(generator, n, seed=1 + i, labels={attribute: name})
-        for kind, read in judge.read(images, attribute).items():
+        for kind, read in judge.read(images, attribute, kinds).items():
             answers.setdefault(kind, []).append(read)
         asked.append(np.full(n, i))
     asked = np.concatenate(asked)
@@ -43,7 +44,7 @@ def asked_and_read(generator, judge, attribute, n, draw=sample):
 
 def shares(images, judge, attribute, kind="plain"):
     """The share of pictures that seem to be of each class, float (C,)."""
-    read = judge.read(images, attribute)[kind]
+    read = judge.read(images, attribute, [kind])[kind]
     return np.bincount(read, minlength=len(judge.attributes[attribute])) / len(images)
 
 

@@ -23,6 +23,8 @@ def name_of(path):
     folder = path.resolve().parent
     if folder.name == "snapshots":
         return folder.parent.name
+    if path.stem == "best":
+        return f"{folder.name}:best"
     return folder.name if path.stem == "generator" else path.stem
 
 

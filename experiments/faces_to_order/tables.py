@@ -35,14 +35,13 @@ def ceilings(judge):
 def classes_table(attributes, attribute, found):
     """Every class: how much is read right of real and of generated faces. found: {kind: Obedience}."""
     head = [attribute]
-    for kind in KINDS:
+    for kind in found:
         head += [f"{kind}: real", "generated", "ratio"]
     rows = []
     for i, name in enumerate(attributes[attribute]):
         cells = [name]
-        for kind in KINDS:
-            numbers = found[kind].ceiling[i], found[kind].accuracy[i], found[kind].ratio[i]
-            cells += map(two_digits, numbers)
+        for one in found.values():
+            cells += map(two_digits, (one.ceiling[i], one.accuracy[i], one.ratio[i]))
         rows.append(cells)
     return aligned(head, rows)
 
@@ -50,8 +49,7 @@ def classes_table(attributes, attribute, found):
 def summary_lines(attributes, attribute, found):
     """The numbers that sum up an attribute. found: {kind: Obedience}."""
     lines = []
-    for kind in KINDS:
-        one = found[kind]
+    for kind, one in found.items():
         generated, real = one.over_all
         lines.append(f"{attribute}, {kind} judge: {one.mean_of_ratios:.3f} of the ceiling (ratio of means "
                      f"{one.ratio_of_means:.3f}; with the data's frequencies {generated / real:.3f}); worst "
