@@ -115,6 +115,8 @@ class Recipe:
                                ranges.from_0_to_1("a probability"))
     labels_kimg: float = key(0.0, "labels appear one by one, until so many thousand images are seen",
                              ranges.zero_or_more)
+    balance: float = key(0.0, "0: classes are seen as often as the pack has them; 1: all equally often",
+                         ranges.from_0_to_1("a value from 0 to 1"))
     guess_weight: float = key(0.0, "factor of the auxiliary classifier's loss, in both networks",
                               ranges.zero_or_more)
     # fine-tuning

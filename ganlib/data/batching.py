@@ -14,13 +14,15 @@ from .packs import read_info
 from .stored import StoredImages
 
 
-def batches(pack, batch_size, seed=0, start=0, device="cpu", flip=True, rank=0, world=1, columns=None):
+def batches(pack, batch_size, seed=0, start=0, device="cpu", flip=True, rank=0, world=1, columns=None,
+            table=None):
     """Endless (images, labels): float32 (B, 3, H, W) in [-1, 1] and int64 (B, K), both on `device`.
 
     Every epoch is a fresh permutation. Order and flips depend on (seed, position) alone: with `start` =
     images seen, a stream goes on exactly where another one stopped. A GPU draws other flips than a CPU.
     batch_size: an int, or a function of the images seen. The pack is kept in a GPU's memory when it takes
     less than half of what is free there. columns: which of the pack's labels, as numbers; None: all K.
+    table: the numbers of the images to take, int64 (M,), where some are to come more often than others.
 
     Where `world` processes train together, `batch_size` and `start` count the images of all of them. Process
     `rank` gets every world-th image of a batch, from place `rank` on: B = batch_size / world. Together they
@@ -29,13 +31,14 @@ def batches(pack, batch_size, seed=0, start=0, device="cpu", flip=True, rank=0, 
     device = torch.device(device)
     dice = torch.Generator(device if device.type == "cuda" else "cpu")
     with contextlib.closing(_Source(pack, device, columns)) as source:
+        table = None if table is None else table.to(source.place)
         while True:
             n = batch_size(start) if callable(batch_size) else batch_size
             _check_share(n, world)
-            index = images_at(len(pack), seed, start, n, source.place)[rank::world]
+            index = _images(pack, table, seed, start, n, source.place)[rank::world]
             images, labels = (part.to(device, non_blocking=source.pinned) for part in source.take(index))
             if source.is_file:  # the disk fetches the next images while the training computes
-                source.images.expect(images_at(len(pack), seed, start + n, n)[rank::world].tolist())
+                source.images.expect(_images(pack, table, seed, start + n, n)[rank::world].tolist())
             if flip:
                 dice.manual_seed(mixed(seed, start, "flip"))
                 mirrored = torch.rand(n, generator=dice, device=dice.device)[rank::world] < 0.5
@@ -43,6 +46,13 @@ def batches(pack, batch_size, seed=0, start=0, device="cpu", flip=True, rank=0, 
             images = images.permute(0, 3, 1, 2)  # (B, 3, H, W), channels-last in memory
             yield images.float().div_(127.5).sub_(1), labels.long()
             start += n
+
+
+def _images(pack, table, seed, start, n, place="cpu"):
+    """The numbers of the images at n positions from `start` on."""
+    if table is None:
+        return images_at(len(pack), seed, start, n, place)
+    return table[images_at(len(table), seed, start, n, place)]
 
 
 def _check_share(n, world):

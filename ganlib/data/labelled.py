@@ -9,6 +9,8 @@ from ..errors import GanlibError, did_you_mean
 from ..models.labels import ROWS
 from ..seeding import seeded
 
+ROUNDS = 20  # of putting the weights of images right
+
 
 def with_pack(config, pack):
     """The Config for a training on a pack: with the pack's hash, and the classes of the labels it asks for.
@@ -33,6 +35,29 @@ def label_columns(config, pack):
     """The columns of a pack's labels that a Config asks for, in its order."""
     order = list(pack.attributes)
     return [order.index(name) for name in names_of_labels(config.labels)]
+
+
+def evened_table(config, pack):
+    """The numbers of a pack's images, int64 (about 8 N,), those of rare classes more often; None without.
+
+    With balance 1 each class of an attribute comes as often as the others. In between, their frequencies are
+    raised to the power of 1 - balance. The weights of the images are found by raking: one attribute after the
+    other is put right, several times (Deming & Stephan 1940).
+    """
+    columns = label_columns(config, pack)
+    if not (columns and config.balance):
+        return None
+    weights = np.ones(len(pack))
+    for column in columns * ROUNDS:
+        numbers = pack.labels[:, column] + 1  # 0: unknown
+        wanted = np.bincount(numbers)[1:] ** (1 - config.balance) * (np.bincount(numbers)[1:] > 0)
+        found = np.bincount(numbers, weights)[1:]
+        factors = wanted / wanted.sum() * found.sum() / found.clip(1e-9)
+        weights *= np.concatenate([[1], factors])[numbers]
+    often = 8 * len(pack) * weights / weights.sum()
+    chance = torch.rand(len(pack), generator=seeded(config.seed, 0, "balance"), dtype=torch.float64).numpy()
+    times = np.floor(often + chance).astype(np.int64)
+    return torch.from_numpy(np.repeat(np.arange(len(pack)), times))
 
 
 def example_rows(config, pack):

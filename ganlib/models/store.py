@@ -12,7 +12,7 @@ from torch import nn
 
 from ..config import Config
 from ..errors import GanlibError, did_you_mean
-from ..tensors import metadata_of, not_finite, read_safetensors, write_safetensors
+from ..tensors import not_finite, read_safetensors, write_safetensors
 from ..training.schedule import moment
 from .build import build_networks
 

@@ -8,7 +8,14 @@ from pathlib import Path
 import torch
 
 from ..data.batching import batches
-from ..data.labelled import example_rows, label_columns, real_sheet, sheet_labels, with_pack
+from ..data.labelled import (
+    evened_table,
+    example_rows,
+    label_columns,
+    real_sheet,
+    sheet_labels,
+    with_pack,
+)
 from ..data.packs import Pack, load_pack
 from ..errors import GanlibError, memory_advice
 from ..evaluation.scores import scorer
@@ -208,7 +215,8 @@ class _Leg:
         """
         return batches(self.pack, lambda images: moment(self.config, images).batch, self.config.seed,
                        self.state.images, self.step.device, self.config.flip, self.world.rank,
-                       self.world.size, self.columns)
+                       self.world.size, self.columns,
+                       evened_table(self.config, self.pack))
 
     def one_step(self, data, start):
         """D learns d_steps times, G once: before the first of them or after the last.
