@@ -42,7 +42,8 @@ def sample_files(run):
 
 def read_scores(run):
     """{images seen: score} of the generators of a run that are scored, in the order of images."""
-    events = read_log(run)[1]
+    has_begun = (folder_of(run) / "log.jsonl").is_file()
+    events = read_log(run)[1] if has_begun else []
     found = {event["images"]: event["fd"] for event in events if event["event"] == "score"}
     return dict(sorted(found.items()))
 
@@ -141,7 +142,7 @@ class RunFolder:
 
     def _clear(self):
         """Remove what a start without a state left behind, but for its config.json, which is written anew."""
-        if self._is_scored():
+        if read_scores(self):
             self.best_path.unlink(missing_ok=True)
         self.log_path.unlink(missing_ok=True)
         remove_folder(self.path / "samples")
@@ -179,7 +180,7 @@ class RunFolder:
 
     def _cut_back(self, images):
         """Drop what is past the state that a run resumes from, and what a kill left half written."""
-        scored = self._is_scored()
+        scored = read_scores(self)
         if self.log_path.exists():
             lines = self.log_path.read_text().splitlines()
             kept = [line for line in lines if images and 0 <= _images_of(line) <= images]
@@ -234,9 +235,6 @@ class RunFolder:
             self.best_path.unlink(missing_ok=True)
         elif best != _images_in(self.best_path):
             write_atomic(self.best_path, files[best].read_bytes())
-
-    def _is_scored(self):
-        return self.log_path.exists() and bool(read_scores(self))
 
 
 def _images_in(path):

@@ -127,6 +127,28 @@ def test_generators_that_cannot_be_loaded(tmp_path, monkeypatch):
         load_generator(state)
 
 
+def test_the_best_of_a_run_and_names_with_colons(tmp_path):
+    """A name that is there is that file or folder, whatever stands at its end."""
+    G, _ = build_networks(tiny())
+    run = tmp_path / "C:" / "my:best" / "first"
+    save_generator(run / "generator.safetensors", G, tiny(), 32)
+    with pytest.raises(GanlibError, match=r"no best.safetensors, .* with score='after'"):
+        load_generator(f"{run}:best")
+    save_generator(run / "best.safetensors", G, tiny(), 16)
+    for source in (f"{run}:best", Path(f"{run}:best")):
+        assert load_generator(source).info["images"] == "16" and find_generator(source).parent == run
+    assert load_generator(run).info["images"] == "32"
+    save_generator(tmp_path / "first:best" / "generator.safetensors", G, tiny(), 64)
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / "best.safetensors").write_bytes((run / "best.safetensors").read_bytes())
+    assert load_generator(f"{tmp_path}/first:best").info["images"] == "64"  # a folder of that name
+    (tmp_path / "one:best").write_bytes((run / "best.safetensors").read_bytes())
+    assert load_generator(f"{tmp_path}/one:best").info["images"] == "16"  # a file of that name
+    for source in ("nothing:best", f"{run}:last", "dcgan:best"):
+        with pytest.raises(GanlibError, match="There is no run"):
+            load_generator(source)
+
+
 def test_no_pickle_is_read():
     source = "".join(p.read_text() for p in Path(ganlib.__file__).parent.rglob("*.py"))
     assert source.count("torch.load(") == source.count("weights_only=True")  # of named third-party packages
