@@ -24,25 +24,6 @@ def key(default, meaning, in_range=ranges.anything):
     return dataclasses.field(default=default, metadata={"meaning": meaning, "in_range": in_range})
 
 
-def names_of_labels(text):
-    """The names in "hair,eyes"."""
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def label_list(value):
-    names = names_of_labels(value)
-    return "" if len(names) == len(set(names)) else "names of attributes, each of them once"
-
-
-def class_lists(value):
-    try:
-        lists = json.loads(value or "{}")
-        fits = all(len(names) and all(isinstance(name, str) for name in names) for names in lists.values())
-    except (ValueError, TypeError, AttributeError):
-        fits = False
-    return "" if fits else 'what train() fills in, such as \'{"hair": ["pink", "blue"]}\''
-
-
 SCORING = ("auto", "while training", "after", "off")
 LABEL = ranges.from_0_to_1("a label between 0 and 1")
 RATE = ranges.positive("a positive learning rate")
@@ -109,8 +90,8 @@ class Recipe:
     ema_kimg: float = key(10.0, "half-life of the averaged G, in thousands of images", ranges.zero_or_more)
     ema_rampup: float = key(0.05, "... and at most this share of the images seen", ranges.zero_or_more)
     # labels
-    labels: str = key("", 'attributes of the pack that G is told: "hair,eyes"', label_list)
-    classes: str = key("", "the attributes and their classes, as JSON; train() fills it in", class_lists)
+    labels: str = key("", 'attributes of the pack that G is told: "hair,eyes"', ranges.names_once)
+    classes: str = key("", "their classes, as JSON; train() fills it in", ranges.lists_of_names)
     hidden_labels: float = key(0.1, "how often a label is hidden from both networks",
                                ranges.from_0_to_1("a probability"))
     labels_kimg: float = key(0.0, "labels appear one by one, until so many thousand images are seen",

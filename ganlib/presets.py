@@ -32,6 +32,8 @@ WGAN_GP_SMALL = dict(batch=16, lr_g=0.0002, lr_d=0.0002)
 RELATIVISTIC_PAIRS = dict(width=16, batch=16, loss="relativistic", penalty="r1r2")
 # A GAN that is told its labels from the start learns to draw later: at 31,392 images stylegan-fast in the
 # profile cpu had twice the FD-lite (880 in the place of 457)
+CONDITIONAL = ("Mirza & Osindero 2014; Miyato & Koyama 2018 (projection); Odena et al. 2017 (classifier); "
+               "Shahbazi et al. 2022 (labels come later)")
 LABELS = dict(labels="hair,eyes", guess_weight=0.2, labels_kimg=80)
 # 10,000 iterations of 64 images, whatever the report's epochs are
 TEN_THOUSAND_ITERATIONS = {"paper": dict(images=640_000)}
@@ -122,6 +124,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         base="dcgan", source="Huang et al. 2024: relativistic pairing with R1 and R2",
         loss="relativistic", penalty="r1r2", penalty_weight=1, d_norm="none", first="d",
         lr_g=0.0002, lr_d=0.0002, beta1=0, beta2=0.99),
+    "dcgan-labels": dict(
+        base="dcgan", source=f"{CONDITIONAL}; the report's future work", profiles=DCGAN_PROFILES, **LABELS),
     # Style-based. L_D is half of the sum here, so a penalty_weight of 5 is the published gamma of 10
     "stylegan": dict(
         source=f"{REPORT}, sec. 6; Karras et al. 2017, 2018, with a schedule for millions instead of 25 "
@@ -138,10 +142,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         lr_g=0.004, lr_d=0.004, beta1=0, beta2=0.99, **HARD_LABELS, first="d",
         penalty="r1", penalty_weight=1, penalty_every=8),
     "stylegan-labels": dict(
-        base="stylegan-fast", profiles=FAST_PROFILES,
-        source="Mirza & Osindero 2014; Miyato & Koyama 2018 (projection); Odena et al. 2017 (classifier); "
-               "Shahbazi et al. 2022 (labels come later)",
-        **LABELS),
+        base="stylegan-fast", source=CONDITIONAL, profiles=FAST_PROFILES, **LABELS),
     "stylegan-projected": dict(
         base="stylegan-fast", source="Sauer et al. 2021: D on frozen EfficientNet-Lite0 features",
         profiles={"smoke": STYLE_SMOKE, "demo": dict(width=16), "cpu": dict(width=16),

@@ -1,7 +1,9 @@
 """Ranges of values: functions of a value that give "", or in words what was expected."""
+import json
 import math
 
 from .errors import did_you_mean
+from .typed import names_of
 
 
 def at_least(low, words=""):
@@ -43,6 +45,19 @@ def seed_range(value):
 def thread_count(value):
     is_number = str(value).isdecimal() and 1 <= int(value) <= 1_024
     return "" if value == "auto" or is_number else "'auto' or a number of threads, from 1 to 1,024"
+
+
+def names_once(value):
+    return "" if len(names_of(value)) == len(set(names_of(value))) else "names, each of them once"
+
+
+def lists_of_names(value):
+    try:
+        lists = json.loads(value or "{}").values()
+        fits = all(isinstance(name, str) for names in lists for name in names) and all(lists)
+    except (ValueError, TypeError, AttributeError):
+        fits = False
+    return "" if fits else 'lists of names as JSON, such as {"hair": ["pink", "blue"]}'
 
 
 def anything(value):

@@ -31,6 +31,11 @@ def _whole(value):
     return int(float(value))
 
 
+def names_of(text):
+    """The names in a text such as "color,translation"."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 def steps_of(text, name="table"):
     """{resolution: number} of a table such as "8:150 16:450"; name: what it is called, for the error."""
     try:

@@ -4,12 +4,12 @@ import json
 import numpy as np
 import torch
 
-from ..config import names_of_labels
 from ..errors import GanlibError, did_you_mean
 from ..models.labels import ROWS
 from ..seeding import seeded
+from ..typed import names_of
 
-ROUNDS = 20  # of putting the weights of images right
+RAKINGS = 20  # of putting the weights of images right
 
 
 def with_pack(config, pack):
@@ -17,7 +17,7 @@ def with_pack(config, pack):
 
     Raises GanlibError where the pack has no such attribute, or knows it of no image.
     """
-    names = names_of_labels(config.labels)
+    names = names_of(config.labels)
     for name in names:
         if name not in pack.attributes:
             known = did_you_mean(name, pack.attributes) if pack.attributes else " It has no labels at all."
@@ -34,7 +34,7 @@ def with_pack(config, pack):
 def label_columns(config, pack):
     """The columns of a pack's labels that a Config asks for, in its order."""
     order = list(pack.attributes)
-    return [order.index(name) for name in names_of_labels(config.labels)]
+    return [order.index(name) for name in names_of(config.labels)]
 
 
 def evened_table(config, pack):
@@ -48,7 +48,7 @@ def evened_table(config, pack):
     if not (columns and config.balance):
         return None
     weights = np.ones(len(pack))
-    for column in columns * ROUNDS:
+    for column in columns * RAKINGS:
         numbers = pack.labels[:, column] + 1  # 0: unknown
         wanted = np.bincount(numbers)[1:] ** (1 - config.balance) * (np.bincount(numbers)[1:] > 0)
         found = np.bincount(numbers, weights)[1:]

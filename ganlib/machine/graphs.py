@@ -10,11 +10,25 @@ from collections import Counter
 import torch
 
 from .device import global_generator
+from .processes import world
 
 WARM_UP = 3  # calls that run as they are before one is recorded: libraries choose their kernels in them
 
 
 MODES = ("auto", "on", "off")
+
+
+def obstacle_to_recording(config, device, dtype):
+    """Why updates of a Config cannot be recorded, in words, or ""."""
+    if world().size > 1 and device.type == "cuda" and not world().is_on_nccl:
+        return "only NCCL's sums over processes can be recorded"
+    if config.d_gate or config.g_gate:
+        return "a gate (d_gate, g_gate) reads a loss in each of them"
+    if config.optimizer == "sgd" and config.grow:
+        return "SGD of networks that grow reads its learning rate in each of them"
+    if config.optimizer == "rmsprop" and dtype == torch.float16:
+        return "with precision='fp16' RMSprop asks in each of them whether it may go on"
+    return ""
 
 
 def recorder_for(mode, device, obstacle, say):

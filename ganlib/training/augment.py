@@ -11,6 +11,7 @@ from torch import nn
 from ..errors import GanlibError, did_you_mean
 from ..machine.processes import world
 from ..seeding import draw
+from ..typed import names_of
 
 OVER = 256  # images: four batches of 64, as published
 
@@ -47,11 +48,6 @@ def cutout(x, dice=None):
 
 
 POLICIES = {"color": color, "translation": translation, "cutout": cutout}
-
-
-def names_of(policy):
-    """The names in a policy such as "color,translation"."""
-    return [name.strip() for name in policy.split(",") if name.strip()]
 
 
 def check_policy(policy):

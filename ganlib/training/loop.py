@@ -22,7 +22,7 @@ from ..evaluation.scores import scorer
 from ..images import spread, to_uint8
 from ..machine.clock import Clock
 from ..machine.device import describe, global_generator, pick_device, tuned
-from ..machine.graphs import recorder_for
+from ..machine.graphs import obstacle_to_recording, recorder_for
 from ..machine.interrupts import interruptible
 from ..machine.launcher import Launched, how_many
 from ..machine.processes import joined
@@ -40,7 +40,7 @@ from .agenda import Agenda, State
 from .fitting import what_to_lower
 from .meter import Meter, not_finite_keys
 from .schedule import ema_decay, moment
-from .step import Step, obstacle
+from .step import Step
 
 FIT_Z = 1_024  # latents from which the averaged generator's batch-norm statistics are estimated
 
@@ -122,7 +122,8 @@ class _Leg:
         self.config, self.pack, self.folder, self.hook, self.world = config, pack, folder, hook, world
         self.progress = progress and world.is_first
         self.say = say if world.is_first else silent
-        recorder = recorder_for(config.graphs, device, obstacle(config, device, dtype), self.say)
+        obstacle = obstacle_to_recording(config, device, dtype)
+        recorder = recorder_for(config.graphs, device, obstacle, self.say)
         self.step = Step(config, device, dtype, recorder)
         self.dice = global_generator(device)
         self.z_dice = torch.Generator(device)

@@ -253,19 +253,6 @@ class Step:
         return length.nan_to_num(0, 0) if self.scaler.is_enabled() else length
 
 
-def obstacle(config, device, dtype):
-    """Why updates of a Config cannot be recorded, in words, or ""."""
-    if world().size > 1 and device.type == "cuda" and not world().is_on_nccl:
-        return "only NCCL's sums over processes can be recorded"
-    if config.d_gate or config.g_gate:
-        return "a gate (d_gate, g_gate) reads a loss in each of them"
-    if config.optimizer == "sgd" and config.grow:
-        return "SGD of networks that grow reads its learning rate in each of them"
-    if config.optimizer == "rmsprop" and dtype == torch.float16:
-        return "with precision='fp16' RMSprop asks in each of them whether it may go on"
-    return ""
-
-
 def at_moment(x, at, fade=None):
     """Real images (B, 3, R, R) at the resolution of a Moment, faded in as the networks' pictures are.
 
