@@ -13,6 +13,8 @@ RECIPES = {  # preset, what differs from it: all kinds of networks, penalties, o
     "stylegan, growing": ("stylegan", dict(batches="4:16", grow="8:0.16 16:0.32 32:0.48", fade_kimg=0.12,
                                            rates="16:1.5")),
     "stylegan-fast": ("stylegan-fast", dict(penalty_every=4, **RANDOM)),
+    "adaptive, of pairs": ("stylegan-fast", dict(loss="relativistic", penalty="r1r2", augment_target=0.01,
+                                                 augment_kimg=0.4, g_waits_kimg=0.2, **RANDOM)),
     "stylegan-projected": ("stylegan-projected", dict(batch=2, images=100, log_images=20)),
 }
 

@@ -465,25 +465,25 @@ def test_a_runs_folder_carries_the_name_of_its_pack(tmp_path, monkeypatch):
 
 def test_a_run_on_drawn_faces_does_not_block_ones_own(tmp_path):
     for name in "synthetic-60-32", "mine-32":
-        p = make_pack(tmp_path / name, 16, seed=len(name))
+        p = make_pack(tmp_path / name, 32, seed=len(name))
         run = train(tiny(images=16, frames=0), p, run_dir("dcgan", CPU, p), progress=False)
         assert run.images == 16
 
 
 def test_a_run_of_before_that_is_found_where_it_is(tmp_path):
-    p = make_pack(tmp_path / "p", 16)
+    p = make_pack(tmp_path / "p", 32)
     old = tmp_path / "data" / "runs" / "cpu" / "dcgan"
     train(tiny(images=16, frames=0), p, old, progress=False)
     assert run_dir("dcgan", CPU, p) == old
-    assert run_dir("dcgan", CPU, make_pack(tmp_path / "other", 16, seed=1)) != old
+    assert run_dir("dcgan", CPU, make_pack(tmp_path / "other", 32, seed=1)) != old
 
 
 def test_a_run_is_found_where_its_pack_has_another_name(tmp_path):
     """As of an archive that was uploaded anew: a digest of its date is in the pack's name."""
-    p = make_pack(tmp_path / "faces-1a2b3c-32", 16)
+    p = make_pack(tmp_path / "faces-1a2b3c-32", 32)
     begun = run_dir("tricks/dcgan", CPU, p)
     train(tiny(images=16, frames=0), p, begun, progress=False)
-    again = make_pack(tmp_path / "faces-4d5e6f-32", 16)
+    again = make_pack(tmp_path / "faces-4d5e6f-32", 32)
     assert run_dir("tricks/dcgan", CPU, again) == begun
     assert run_dir("tricks/lsgan", CPU, again) != begun.with_name("lsgan")
     text = (begun / "config.json").read_text()

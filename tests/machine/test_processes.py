@@ -204,7 +204,7 @@ def test_batch_norm_is_synchronised_where_nccl_is(monkeypatch):
 
 def test_a_run_with_a_launcher_like_that_of_accelerate(tmp_path):
     """It gives RANK and so on, calls train in each process, and has no torchrun around it."""
-    pack = make_pack(tmp_path / "pack", 20)
+    pack = make_pack(tmp_path / "pack", 40)
     assert together(2, launched_by_hand, pack, tmp_path) == [0, 0]
     assert sorted(file.name for file in tmp_path.glob("*.txt")) == ["0.txt", "1.txt"]
     assert {file.read_text() for file in tmp_path.glob("*.txt")} == {f"{tmp_path}/run: 32 images"}

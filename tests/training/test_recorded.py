@@ -78,7 +78,7 @@ class NoNumbersOfTheHost(TorchFunctionMode):
 def test_a_step_makes_nothing_on_the_host_and_asks_nothing(name, monkeypatch):
     """Data-less tensors have no values: to read one is an error. The optimizers are left out."""
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())  # not for such a device
-    config = preset(name, "smoke", instance_noise=0.1, augment="color,translation,cutout")
+    config = preset(name, "smoke", instance_noise=0.1, augment="color,translation,cutout", augment_target=0.6)
     step = Step(config, META, torch.float32)
     for optimizer in step.optimizers.values():
         optimizer.step = lambda *_: None

@@ -44,6 +44,7 @@ EQUAL = {
     "gradient penalty": fast(loss="wasserstein", penalty="wgan-gp"),
     "adam": fast(optimizer="adam", lr_g=1e-4, lr_d=1e-4),
     "growing": growing(),
+    "adaptive": fast(augment_target=0.01, augment_kimg=0.2),
 }
 
 
@@ -73,6 +74,12 @@ def two(pack, tmp_path_factory):
 def test_two_processes_learn_what_one_learns(one, two, name):
     for network, (of_weights, of_movement) in distances(two / name, one / name, EQUAL[name]).items():
         assert of_weights < 1e-5 and of_movement < 1e-2, (network, of_weights, of_movement)
+
+
+def test_they_agree_on_how_often_images_are_augmented(one, two):
+    a, b = states(one / "adaptive"), states(two / "adaptive")
+    assert a["augment.p"] == b["augment.p"] > 0
+    assert a["augment.r_t"].item() == pytest.approx(b["augment.r_t"].item(), abs=1e-6)
 
 
 def test_four_processes_do_as_well(one, pack, tmp_path):
