@@ -10,6 +10,7 @@ from typing import Literal
 import matplotlib.figure
 import numpy as np
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from ..colors import BLUE, COLORS, GREEN, GREY, INK, PURPLE, RED
 from ..errors import GanlibError
@@ -36,6 +37,7 @@ class Curve:
     meaning: str
     color: str
     dashes: Dashes = "-"
+    marker: str = ""  # at each value
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Plot:
     lines: tuple[Curve, ...]
     limits: tuple[float, float] | None = None  # None: as the data
     level: float | None = None  # where a dotted line goes across
-    scale: str = "linear"
+    scale: str = "linear"  # "log"; "plain log": of few decades, with 1, 2 and 5 of each written out
     unit: str = ""  # what the upright axis counts
 
 
@@ -60,7 +62,10 @@ CRITIC = Plot("Critic", (
     Curve("d_fake", "D(G(z))", PURPLE, "--"),
     Curve("estimate", "Wasserstein estimate", INK, ":"),
 ), unit="score")
+QUALITY = Plot("FD-lite of kept generators (lower: better)", (Curve("fd", "", INK, marker="o"),),
+               scale="plain log", unit="FD-lite")
 INDICATORS = (
+    QUALITY,
     Plot("D's accuracy (0.5: guessing)", (Curve("accuracy", "", INK),), limits=(0, 1.02), level=0.5,
          unit="share of pairs told apart"),
     Plot("Gradient norm", (Curve("grad_g", "G", BLUE), Curve("grad_d", "D", RED, "--")), scale="log",
@@ -98,12 +103,14 @@ def curves(*runs, out=None):
 def indicators(*runs, out=None):
     """Figure of what warns of collapse, drawn as by `curves`.
 
-    It shows D's accuracy, the gradients' norms, how varied the samples are, D(G(z)) before and after D's
-    update (a gap shows how much D learns in one step), updates skipped by gates, and the penalty. What no log
-    has is left out (an older one, no gate), and so is D(G(z)) where the losses differ in kind.
+    It shows FD-lite of the generators that were kept and scored, D's accuracy, the gradients' norms, how
+    varied the samples are, D(G(z)) before and after D's update (a gap shows how much D learns in one step),
+    updates skipped by gates, and the penalty. What no log has is left out (an older one, no gate), and so is
+    D(G(z)) where the losses differ in kind.
     """
     logs = logs_of(*runs)
     known = {key for log in logs for record in log.records for key in record}
+    known |= {key for log in logs for score in log.scores for key in score}
     known.discard("d_fake")  # every log has it: it alone makes no plot
     if len({log.kind for log in logs}) > 1:
         known.discard("d_fake_g")
@@ -149,13 +156,17 @@ def draw_plot(axes, logs, plot):
     for log in logs:
         for curve in plot.lines:
             color = curve.color if alone else _run_color(log)
-            heights += _draw_curve(axes, log, curve.key, color, "-" if alone else curve.dashes)
+            heights += _draw_curve(axes, log, curve, color, "-" if alone else curve.dashes)
         for event in log.events:
             if event["event"] == "start" and event["images"]:
                 axes.axvline(event["images"] / 1000, color=GREY, alpha=0.4, linewidth=0.8)
-    if plot.scale == "log":
+    if plot.scale != "linear":
         axes.set_yscale("log")
-    else:
+    if plot.scale == "plain log":
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    elif plot.scale == "linear":
         axes.set_ylim(_with_room(plot.limits, heights) if plot.limits else _room_for(heights))
         axes.locator_params(nbins=6)
     if plot.level is not None:
@@ -167,13 +178,14 @@ def _run_color(log):
     return COLORS[log.number % len(COLORS)]
 
 
-def _draw_curve(axes, log, key, color, dashes):
+def _draw_curve(axes, log, curve, color, dashes):
     """Draw one key of a log. Returns the heights that the axes must have room for."""
-    values, images = values_of(log.records, key)
+    values, images = values_of(log.rows_of(curve.key), curve.key)
     if not len(values):
         return []
     averages = smooth(values, 2 * (len(values) // 40) + 1)
-    axes.plot(images / 1000, values, color=color, alpha=0.25, linewidth=0.8)
+    axes.plot(images / 1000, values, color=color, alpha=0.25, linewidth=0.8, marker=curve.marker,
+              markersize=3)
     axes.plot(images / 1000, averages, color=color, linestyle=dashes, linewidth=1.8)
     return [*np.percentile(values, [1, 99])]  # a few spikes must not flatten the rest
 

@@ -7,11 +7,16 @@ from types import SimpleNamespace
 import numpy as np
 
 from ..colors import GREEN, GREY, ORANGE, RED
+from ..runs.scores import SPREAD, best_of
 from .logs import logs_of, values_of
 
 READ = ("loss_g", "loss_d", "estimate", "accuracy", "diversity", "skipped_g", "skipped_d")
 EARLY = 10_000  # images seen, up to which little can be told
 LATE = 100_000  # images seen, after which samples should no longer be alike
+MUCH_WORSE = 1.2  # times the best FD-lite: a run that is above has lost much of what it could
+# What to do with a run that was better before
+RESCUE = ("the best generator, which is loaded with :best at the end of the run's name; in a new run "
+          "stop_when_worse=1.3 and a lower lr_g")
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,7 @@ def diagnosis(run):
     now.is_broken = _is_broken(log)
     now.peak = max(values_of(log.records, "diversity")[0], default=math.nan)
     now.certainty = _certainty(log.config, now)
+    now.scores = {score["images"]: score["fd"] for score in log.scores}
     if math.isnan(now.accuracy):  # an older log: about
         now.accuracy = (1 + now.certainty) / 2
     return Diagnosis(log.name, [*_grave_findings(now, before)] or [_other_finding(now)])
@@ -127,6 +133,27 @@ def _grave_findings(now, before):
                       "an earlier snapshot")
 
 
+    if now.images >= EARLY and now.scores and _last(now.scores) > MUCH_WORSE * min(now.scores.values()):
+        yield Finding("it was better before", _better_before(now.scores), RESCUE)
+
+
+def _last(scores):
+    """The score of the last generator that is scored."""
+    return [*scores.values()][-1]
+
+
+def _better_before(scores):
+    best = best_of(scores)
+    return f"FD-lite is {_last(scores):.4g}, and was {scores[best]:.4g} at {best:,} images (lower is better)."
+
+
+def _stands_still(now):
+    """Whether no generator of the second half of a run is better than the best of the first half."""
+    halves = [[fd for images, fd in now.scores.items() if (images > now.images / 2) == is_late]
+              for is_late in (False, True)]
+    return all(len(half) >= 3 for half in halves) and min(halves[1]) * (1 + SPREAD) > min(halves[0])
+
+
 def _other_finding(now):
     """What a run without grave signs is like."""
     if now.images >= EARLY and now.accuracy < 0.6:
@@ -141,4 +168,12 @@ def _other_finding(now):
                        "another loss", ORANGE)
     if now.images < EARLY:
         return Finding("too early to tell", f"Only {now.images:,} images were seen.", "train on", GREY)
-    return Finding("healthy", "None of the known signs of trouble.", "train on", GREEN)
+    if now.scores and _last(now.scores) > (1 + SPREAD) * min(now.scores.values()):
+        return Finding("it was a little better before", _better_before(now.scores), RESCUE, ORANGE)
+    if _stands_still(now):
+        return Finding("it learns no more",
+                       f"FD-lite is {_last(now.scores):.4g}, and has not fallen in the second half.",
+                       "to stop here; a wider network, more pictures or another recipe; early in a run: wait",
+                       ORANGE)
+    quality = f" FD-lite is {_last(now.scores):.4g}, as good as it has been." if now.scores else ""
+    return Finding("healthy", f"None of the known signs of trouble.{quality}", "train on", GREEN)

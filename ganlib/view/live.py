@@ -12,8 +12,8 @@ from tqdm import tqdm
 
 from ..colors import INK
 from ..images import cut, encoded, grid
-from ..runs.folder import folder_of, sample_files
-from .curves import LOSS, Figure, draw_plot, opinion_plot
+from ..runs.folder import folder_of, read_scores, sample_files
+from .curves import LOSS, QUALITY, Figure, draw_plot, opinion_plot
 from .logs import logs_of
 from .movies import seen_text
 
@@ -34,6 +34,7 @@ class LivePanel:
         self.run = folder_of(run)
         self.every = every
         self.behind = False  # whether the log has more than is drawn
+        self.scored = 0  # scores that are drawn
         self.cell = None  # the number of the cell that shows the panel
         self.handle = None
         self.begun = 0.0
@@ -55,8 +56,8 @@ class LivePanel:
             self.close()
 
     def close(self):
-        """Draw what the panel does not show yet."""
-        if not self.behind:
+        """Draw what the panel does not show yet, as scores that came after the run."""
+        if not self.behind and not (self.handle and len(read_scores(self.run)) > self.scored):
             return
         try:
             self._show(ShownImage(encoded(self.panel().savefig), width=WIDTH, height=HEIGHT))
@@ -75,10 +76,16 @@ class LivePanel:
         """Figure, 1000 pixels wide: a line of text, the curves, the newest sample grid."""
         logs = logs_of(self.run)
         figure = Figure(figsize=(WIDTH / 100, HEIGHT / 100), dpi=100)
+        plots = [LOSS, opinion_plot(logs[0])]
+        self.scored = len(logs[0].scores)
+        if self.scored:
+            plots.append(QUALITY)
         layout = {"left": 0.072, "right": 0.45, "top": 0.88, "bottom": 0.09, "hspace": 0.42}
-        above, below = figure.subplots(2, 1, gridspec_kw=layout)
-        draw_plot(above, logs, LOSS)
-        draw_plot(below, logs, opinion_plot(logs[0]))
+        for axes, plot in zip(figure.subplots(len(plots), 1, gridspec_kw=layout), plots, strict=True):
+            draw_plot(axes, logs, plot)
+            if len(plots) > 2:  # they are low
+                axes.yaxis.label.set_fontsize(8)
+                axes.set_xlabel(axes.get_xlabel() if plot is QUALITY else "")
         text = _where(logs[0].config, logs[0].records[-1])
         figure.text(0.008, 0.965, text, fontsize=11, color=INK, va="center")
         if files := sample_files(self.run):

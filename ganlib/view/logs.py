@@ -7,7 +7,7 @@ import numpy as np
 from ..config import Config
 from ..errors import GanlibError
 from ..files import told_apart
-from ..runs.folder import folder_of, read_config, read_log
+from ..runs.folder import folder_of, read_config, read_log, read_scores
 from ..training.losses import SIGMOID
 
 
@@ -16,7 +16,8 @@ class RunLog:
     """The log of a run.
 
     number: among several runs, else None. records, events: lists of dicts, as `read_log` gives them; each
-    record has "estimate" as well, which for a critic is its estimate of the Wasserstein distance.
+    record has "estimate" as well, which for a critic is its estimate of the Wasserstein distance. scores:
+    FD-lite of kept generators, as lists of dicts with "images" and "fd", in the order of images.
     """
 
     name: str
@@ -24,6 +25,11 @@ class RunLog:
     config: Config
     records: list
     events: list
+    scores: list
+
+    def rows_of(self, key):
+        """The dicts that may have a key."""
+        return self.scores if key == "fd" else self.records
 
     @property
     def kind(self):
@@ -39,7 +45,9 @@ def logs_of(*runs):
         records, events = read_log(folder)
         for record in records:
             record["estimate"] = record["d_real"] - record["d_fake"]
-        logs.append(RunLog(name, number if len(runs) > 1 else None, read_config(folder), records, events))
+        scores = [{"images": images, "fd": fd} for images, fd in read_scores(folder).items()]
+        numbered = number if len(runs) > 1 else None
+        logs.append(RunLog(name, numbered, read_config(folder), records, events, scores))
     empty = [log.name for log in logs if not log.records]
     if empty or not logs:
         raise GanlibError(f"No training record in {', '.join(empty) or 'no run'}: name runs that have "

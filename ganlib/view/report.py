@@ -10,9 +10,10 @@ from ..errors import GanlibError
 from ..files import check_replaceable, told_apart, write_atomic
 from ..images import encoded
 from ..presets import PROFILES, REPORT_EPOCH
-from ..runs.folder import read_log, sample_files
+from ..runs.folder import read_log, read_scores, sample_files
+from ..runs.scores import SPREAD, best_of
 from .curves import curves, indicators
-from .diagnosis import Diagnosis, diagnosis
+from .diagnosis import MUCH_WORSE, Diagnosis, diagnosis
 from .logs import logs_of, values_of
 from .movies import damaged_samples, known_folder, left_out, progress
 
@@ -186,7 +187,7 @@ def _numbers(folder, records, events):
     if records:
         rate = images / max(seconds, 1e-9)
         numbers["speed"] = f"{rate:,.{0 if rate >= 10 else 1}f} images a second, on average"
-        numbers |= _judgement(folder)
+        numbers |= _judgement(folder) | _scored(folder, images)
     if "fade" in last:
         numbers["resolution"] = f"{last['resolution']}x{last['resolution']}, fade {last['fade']:.2f}"
     numbers["ended"] = _ending(events)
@@ -237,6 +238,25 @@ def _judgement(folder):
     return numbers
 
 
+def _scored(folder, seen):
+    """FD-lite of the last generator that is scored, and of the best. seen: images of the run."""
+    scores = read_scores(folder)
+    if not scores:
+        return {}
+    *_, last = scores
+    best = best_of(scores)
+    samples = {event["n"] for event in read_log(folder)[1] if event["event"] == "score"}
+    where = "at the end" if last == seen else f"at {last:,} images, the last that is scored"
+    numbers = {"FD-lite": f"{scores[last]:.4g} {where} ({max(samples):,} samples)"}
+    if scores[last] <= (1 + SPREAD) * scores[best]:
+        numbers["its best"] = f"{scores[best]:.4g} at {best:,} images: as good, as far as one can tell"
+        return numbers
+    collapsed = ": collapsed since?" if scores[last] > MUCH_WORSE * scores[best] else "."
+    numbers["its best"] = (f"at {best:,} images it was better (FD-lite {scores[best]:.4g} against "
+                           f"{scores[last]:.4g}){collapsed} It is loaded as {folder.name}:best")
+    return numbers
+
+
 def _ending(events):
     """How a training ended, from the last of its events that tells."""
     endings = [event for event in events if event["event"] in ("start", "stop", "diverged")]
@@ -245,6 +265,8 @@ def _ending(events):
         return f"at {last['images']:,} images, as {last['text']} was no longer a number: it diverged"
     if last["event"] == "start":
         return "not yet: it is training, or was cut off (the same call of train goes on)"
+    if last["reason"] == "worse":
+        return f"at {last['images']:,} images, as its scores had got worse (stop_when_worse)"
     if last["reason"] == "budget":
         return f"at {last['images']:,} images, when its budget was spent"
     return f"at {last['images']:,} images, stopped by hand (the same call of train goes on)"

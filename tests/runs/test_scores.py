@@ -345,8 +345,8 @@ def test_a_run_ends_when_it_got_worse_and_goes_on_if_asked(pack, tmp_path, scrip
 def test_a_shell_ends_a_run_that_got_worse(pack, tmp_path, scripted, capsys):
     scripted(5, 7, 7, 7)
     words = ["train", "dcgan", str(pack.path), str(tmp_path / "run"), "--images", "160",
-             "--stop-when-worse", "1.3", "--set", "width=4", "resolution=32", "z_dim=8", "batch=8", "device=cpu",
-             "precision=fp32", "threads=1", "generators=5", "frames=2"]
+             "--stop-when-worse", "1.3", "--set", "width=4", "resolution=32", "z_dim=8", "batch=8",
+             "device=cpu", "precision=fp32", "threads=1", "generators=5", "frames=2"]
     assert main(words) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[-1].endswith("minutes (worse)") and "The run has got worse" in said[-2]

@@ -116,6 +116,18 @@ def test_indicators_show_what_the_log_has(tmp_path):
     assert [t.get_text() for t in mixed.legends[0].get_texts()] == ["run", "wgan-gp"]
 
 
+def test_scores_are_an_indicator_of_each_run(tmp_path):
+    score = START | {"event": "score", "n": 2_048}
+    scored = write_log(tmp_path / "scored", [*records(40), score | {"images": 20_000, "fd": 90.0},
+                                             score | {"images": 5_000, "fd": 200.0}])
+    other = write_log(tmp_path / "other", [*records(40), score | {"images": 30_000, "fd": 80.0}])
+    quality, = indicators(scored).axes
+    assert quality.get_title(loc="left").startswith("FD-lite of kept generators")
+    assert quality.lines[0].get_xdata().tolist() == [5, 20] and quality.get_yscale() == "log"
+    both, = indicators(scored, other).axes
+    assert [line.get_ydata().tolist() for line in both.lines[::2]] == [[200, 90], [80]]
+
+
 def test_indicators_of_an_old_log(tmp_path):
     figure = indicators(write_log(tmp_path, records(40)))
     assert figure.axes == [] and "no indicators" in figure.texts[0].get_text()

@@ -44,6 +44,44 @@ def test_diagnosis_of_a_log(tmp_path, state):
     assert diagnosis(write_log(tmp_path / "mended", log, row=row)).state == "healthy"
 
 
+def scored(values, n=40):
+    """A healthy log of n thousand images, with scores at equal distances from the first to the last."""
+    log = full_records(n, diversity=0.8)
+    at = [1000 * (1 + i * (n - 1) // (len(values) - 1)) for i in range(len(values))]
+    return [*log, *(START | {"event": "score", "images": images, "fd": fd, "n": 2_048}
+                    for images, fd in zip(at, values, strict=True))]
+
+
+@pytest.mark.parametrize("values, state, color, shows", [
+    ([300, 200, 150, 120, 100, 82, 110], "it was better before", RED,
+     "FD-lite is 110, and was 82 at 33,000 images"),
+    ([300, 200, 150, 120, 100, 82, 90], "it was a little better before", ORANGE,
+     "FD-lite is 90, and was 82 at 33,000 images"),
+    ([300, 200, 150, 120, 100, 82, 84], "healthy", GREEN, "FD-lite is 84, as good as it has been."),
+    ([300, 200, 150, 120, 100, 82, 81], "healthy", GREEN, "FD-lite is 81, as good as it has been."),
+    ([300, 100, 101, 100, 99, 100, 100], "it learns no more", ORANGE,
+     "FD-lite is 100, and has not fallen in the second half."),
+    ([300, 90, 100, 90], "healthy", GREEN, "FD-lite is 90"),  # too few to tell a standstill
+])
+def test_diagnosis_of_scores(tmp_path, values, state, color, shows):
+    found = diagnosis(write_log(tmp_path, scored(values)))
+    assert found.state == state and len(found.findings) == 1 and shows in str(found)
+    assert color in found._repr_html_()
+    assert (":best" in str(found)) == ("before" in state)
+
+
+def test_early_scores_say_little(tmp_path):
+    assert diagnosis(write_log(tmp_path, scored([100, 150, 200, 250], 8))).state == "too early to tell"
+
+
+def test_a_run_may_collapse_in_more_than_one_way(tmp_path):
+    """What D says comes first; the scores tell which generator is left."""
+    log = [r | ({"diversity": 0.3} if r.get("images", 0) > 20_000 and "diversity" in r else {})
+           for r in scored([300, 100, 80, 120, 200])]
+    states = [one.state for one in diagnosis(write_log(tmp_path, log)).findings]
+    assert states == ["samples are collapsing", "it was better before"]
+
+
 def test_diagnosis_numbers_by_hand(tmp_path):
     log = full_records(40, diversity=[1.0] * 20 + [0.5] * 20, loss_g=[1.0] * 20 + [2.0] * 10 + [3.0] * 10)
     found = diagnosis(write_log(tmp_path, log))

@@ -74,6 +74,26 @@ def test_live_panel_shows_curves_and_the_newest_grid(tmp_path, monkeypatch):
     assert {ImageColor.getrgb(color) for color in (BLUE, RED, GREEN, PURPLE)} <= colors  # the four lines
 
 
+def test_live_panel_shows_scores_also_those_after_the_run(tmp_path, monkeypatch):
+    notebook = Notebook(monkeypatch)
+    run = write_log(tmp_path, [START, *records(40)])
+    hook = LivePanel(run)
+    hook(records(40)[-1])
+    assert [axes.get_title(loc="left") for axes in hook.panel().axes] == ["Loss", "D's answer"]
+    scores = [START | {"event": "score", "images": images, "fd": fd, "n": 2_048}
+              for images, fd in ((40_000, 90.0), (20_000, 120.0), (10_000, 250.0))]
+    write_log(tmp_path, [START, *records(40), *scores])
+    hook.close()
+    hook.close()
+    assert len(notebook.updates) == 1  # once, and then nothing is missing
+    *_, quality = hook.panel().axes
+    assert quality.get_title(loc="left") == "FD-lite of kept generators (lower: better)"
+    values = quality.lines[0]
+    assert values.get_xdata().tolist() == [10, 20, 40] and values.get_ydata().tolist() == [250, 120, 90]
+    shown = [label.get_text() for label in quality.get_yticklabels() if label.get_text()]
+    assert "100" in shown and "200" in shown  # plain numbers
+
+
 def test_live_says_where_the_run_is():
     line = _where(preset("dcgan", images=100_000), records(40)[-1])  # 60,000 left, 125/s: 8 minutes
     for part in ("40,000 images seen", "125 images/s", "08:00 left", "loss G 2.00   D 0.61"):

@@ -12,7 +12,8 @@ from run_folders import START, full_records, records, write_log, write_samples
 
 import ganlib
 from ganlib.errors import GanlibError
-from ganlib.view.curves import curves
+from ganlib.images import encoded
+from ganlib.view.curves import curves, indicators
 from ganlib.view.report import report
 
 STOP = {"event": "stop", "images": 30_000, "train_seconds": 240.0, "reason": "budget"}
@@ -63,6 +64,8 @@ def test_what_is_told_depends_on_the_run(tmp_path):
 @pytest.mark.parametrize("event, words", [
     ({"event": "stop", "reason": "interrupt"},
      "at 3,000 images, stopped by hand (the same call of train goes on)"),
+    ({"event": "stop", "reason": "worse"},
+     "at 3,000 images, as its scores had got worse (stop_when_worse)"),
     ({"event": "diverged", "text": "loss_g"},
      "at 3,000 images, as loss_g was no longer a number: it diverged"),
     ({"event": "start"},
@@ -71,6 +74,34 @@ def test_what_is_told_depends_on_the_run(tmp_path):
 def test_how_a_run_ended(tmp_path, event, words):
     run = write_log(tmp_path, [START, *records(3), START | {"images": 3000} | event])
     assert numbers(run)["ended"] == words
+
+
+SCORE = {"event": "score", "train_seconds": 100.0, "n": 2_048}
+
+
+@pytest.mark.parametrize("last, words", [
+    (110, "at 17,000 images it was better (FD-lite 82 against 110): collapsed since? "
+          "It is loaded as dcgan:best"),
+    (90, "at 17,000 images it was better (FD-lite 82 against 90). It is loaded as dcgan:best"),
+    (84, "82 at 17,000 images: as good, as far as one can tell"),  # 2% are the spread of draws
+])
+def test_when_the_last_and_the_best_differ(tmp_path, last, words):
+    values = {30_000: last, 17_000: 82, 5_000: 300}  # scored after the run, the newest first
+    scores = [SCORE | {"images": images, "fd": fd} for images, fd in values.items()]
+    found = numbers(write_log(tmp_path / "dcgan", [*TRAINED, STOP, *scores]))
+    assert found["FD-lite"] == f"{last} at the end (2,048 samples)" and found["its best"] == words
+    found = numbers(write_log(tmp_path / "dcgan", [*TRAINED, STOP, *scores[1:]]))
+    assert found["FD-lite"] == "82 at 17,000 images, the last that is scored (2,048 samples)"
+    assert found["its best"] == "82 at 17,000 images: as good, as far as one can tell"
+
+
+def test_the_page_draws_the_scores(tmp_path):
+    scores = [SCORE | {"images": 10_000 * i, "fd": 300 / i} for i in (1, 2, 3)]
+    run = write_log(tmp_path / "dcgan", [*TRAINED, *scores])
+    drawn = pictures(report(run)._repr_html_())["indicators"]
+    expected = Image.open(io.BytesIO(encoded(indicators(run).savefig)))
+    assert drawn.tobytes() == expected.tobytes()
+    assert indicators(run).axes[0].get_title(loc="left").startswith("FD-lite of kept generators")
 
 
 def test_it_shows_and_writes_curves_and_progress(tmp_path):
