@@ -13,6 +13,7 @@ from safetensors.torch import save
 
 from ..errors import GanlibError
 from ..files import write_atomic
+from ..models.asking import drawn_labels
 from ..models.sampling import check_shape, generate, latents, layer_groups, layers_of, styles
 from ..models.store import find_generator, load_generator, need_loaded, network
 from ..tensors import read_safetensors
@@ -80,11 +81,16 @@ def face_colours(images):
 def colour_directions(G, n=1_000, seed=0):
     """(6, w_dim): the mean change of w per level of red, green and blue of the hair, then of the eyes.
 
-    They are learnt from n generated faces. A direction to a colour is (wanted - face_colours(image)) @
-    these, with zeros for what shall stay.
+    They are learnt from n generated faces, with labels as in the data where G has learned some. A direction
+    to a colour is (wanted - face_colours(image)) @ these, with zeros for what shall stay.
     """
-    ws = styles(G, latents(n, network(G).z_dim, seed))
+    ws = _faces_of(G, n, seed)
     return label_directions(ws[:, 0], face_colours(generate(G, ws)))
+
+
+def _faces_of(G, n, seed=0):
+    """ws (n, L, w_dim) of the faces that `sample` draws."""
+    return styles(G, latents(n, network(G).z_dim, seed), c=drawn_labels(G, n, seed))
 
 
 def find_directions(generator, names=(), n=4_000):
@@ -95,7 +101,7 @@ def find_directions(generator, names=(), n=4_000):
     """
     G = need_loaded(generator).G
     closed = factorise(G)[0]
-    w = styles(G, latents(SPREAD_OF, G.z_dim))[:, 0]
+    w = _faces_of(G, SPREAD_OF)[:, 0]
     closed = closed * ((w - G.w_avg) @ closed.T).std(0)[:, None]
     names = [*names, *(f"direction {i + 1}" for i in range(len(names), len(closed)))]
     about = {"format": "1", "kind": "ganlib directions", "model": identity(generator),

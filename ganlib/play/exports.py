@@ -17,7 +17,7 @@ from ..models.asking import numbers_of
 from ..models.sampling import generate, sample_parts, thread_chooser
 from ..models.store import need_loaded
 from .latent_files import identity
-from .styles import mixing_sheet, points, walk
+from .styles import mixing_sheet, walk_through
 
 ORIGIN = "ganlib"  # the text chunk of a PNG that says which generator drew it
 
@@ -97,7 +97,7 @@ def export_walk(generator, out, seeds, frames=60, loop=False, psi=1.0, labels=No
     encoder(out)  # raises where there is none for this kind
     check_replaceable(out)
     with memory_advice("Lower --frames."):
-        way = walk(points(generator, seeds, psi, labels), frames, loop=loop)
+        way = walk_through(generator, seeds, frames, psi, labels, loop)
         movie(out, generate(generator, way))
 
 

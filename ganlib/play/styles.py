@@ -1,8 +1,9 @@
-"""Style mixing, and walks from face to face.
+"""The faces of seeds and labels: style mixing, walks from face to face, and a table of all labels.
 
 z (n, z_dim) ~ N(0, 1) goes into every generator. ws (n, L, w_dim), one style per layer, goes into style-based
 ones only.
 """
+import itertools
 import math
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 
 from ..errors import GanlibError
+from ..models.asking import numbers_of
 from ..models.sampling import (
     check_shape,
     generate,
@@ -48,7 +50,8 @@ def points(generator, seeds, psi=1.0, labels=None):
     """The faces that `mix` and `walk` go by: ws, or z where the generator has no styles.
 
     seeds: as for `seed_latents`, or the path of a latent file (.safetensors). labels: what to ask for, as for
-    `seed_labels`; "pink,blue" is one for each face, and a single seed is then the same face each time.
+    `seed_labels`; "pink,blue" is one for each face, and a single seed is then the same face each time. What
+    is not asked for stays as it is drawn for the seed, so that a face with other hair keeps its eyes.
     """
     G = network(generator)
     if isinstance(seeds, str | Path) and Path(seeds).suffix == ".safetensors":
@@ -57,10 +60,24 @@ def points(generator, seeds, psi=1.0, labels=None):
         z, c = load_latents(seeds, generator)[0], None
     else:
         seeds, labels = _one_for_each(G, seeds, labels or {})
-        z, c = seed_latents(generator, seeds), seed_labels(generator, seeds, labels)
+        z, c = seed_latents(generator, seeds), labels_of(generator, seeds, labels)
     if G.has_styles or psi != 1:
         return styles(generator, z, psi, c)
     return z if c is None else G.told(z, c).detach()
+
+
+def labels_of(generator, seeds, labels=None):
+    """c (n, K) of the faces of seeds; None where the generator has learned no labels.
+
+    labels: what to ask for, as for `seed_labels`. What is not asked for stays as it is drawn for the seed.
+    """
+    G = network(generator)
+    asked = seed_labels(G, seeds, labels)
+    c = seed_labels(G, seeds)
+    for column, name in enumerate(G.attributes):
+        if name in (labels or {}):
+            c[:, column] = asked[:, column]
+    return c
 
 
 def _one_for_each(G, seeds, labels):
@@ -131,3 +148,64 @@ def walk(stops, frames=60, kind=None, loop=False):
         leg = min(int(time), legs - 1)
         way.append(between(stops[leg], stops[leg + 1], time - leg))
     return torch.stack(way)
+
+
+def walk_through(generator, seeds, frames=60, psi=1.0, labels=None, loop=False):
+    """`frames` latents of a `walk` through the faces of `points`, for `generate`.
+
+    They go straight through w where there is one. Without styles z turns, and labels go straight.
+    """
+    G = network(generator)
+    stops = points(generator, seeds, psi, labels)
+    if G.has_styles or not G.attributes:
+        return walk(stops, frames, loop=loop)
+    z, vectors = G.told(stops).split([G.z_dim, G.inputs - G.z_dim], 1)
+    turned, straight = walk(z, frames, loop=loop), walk(vectors, frames, "straight", loop)
+    return torch.cat([turned, straight], 1)
+
+
+@torch.no_grad()
+def label_vectors(G, c):
+    """What labels c (n, K) add, counted from unknown ones: to w (n, w_dim), or to the numbers beside z."""
+    G = network(G)
+    c = c.to(next(G.parameters()).device)
+    return G.embed(c) - G.embed(torch.full_like(c, -1))
+
+
+@torch.no_grad()
+def with_vectors(G, faces, vectors):
+    """Faces whose labels are unknown, ws (n, L, w_dim) or z (n, z_dim), with `label_vectors` of others."""
+    G = network(G)
+    if G.has_styles:
+        return faces + vectors[:, None].to(faces.device)
+    told = G.told(faces)  # (n, inputs)
+    z, unknown = told[:, :G.z_dim], told[:, G.z_dim:]
+    return torch.cat([z, unknown + vectors.to(z.device)], 1)
+
+
+def label_sheet(generator, seed=0, psi=1.0, attributes=None, scale=1):
+    """PIL image of a table of one face with every label: the first attribute down, the second across.
+
+    attributes: the names of one or two, such as ["eyes", "hair"]; one alone is across. None: the first two
+    that the generator has learned. Other attributes stay as they are drawn for the seed. psi: as for
+    `styles`; a generator without styles has 1 only. scale: how many times as large each picture is shown.
+    Raises GanlibError where the generator has learned no such labels.
+    """
+    G = network(generator)
+    if not G.attributes:
+        raise GanlibError("This generator has learned no labels: there are none to ask for. Take one that "
+                          "has, as of the preset stylegan-labels.")
+    names = [attributes] if isinstance(attributes, str) else [*(attributes or [*G.attributes][:2])]
+    if len({*names}) != len(names) or len(names) not in (1, 2):
+        raise GanlibError(f"attributes={attributes!r}: expected the names of one or two, each once. This "
+                          f"generator has learned {', '.join(G.attributes)}.")
+    numbers_of(G, dict.fromkeys(names))  # raises for what it has not learned
+    classes = [G.attributes[name] for name in names]
+    each = list(itertools.product(*classes))  # row by row
+    labels = dict(zip(names, map(list, zip(*each, strict=True)), strict=True))
+    faces = points(generator, seed_numbers([seed]) * len(each), psi, labels)
+    pictures = generate(generator, faces)
+    if len(names) == 1:
+        return table(pictures, columns=classes[0], column_title=names[0], scale=scale)
+    down, across = classes
+    return table(pictures, down, across, names[0], names[1], scale)

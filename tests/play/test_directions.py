@@ -101,14 +101,14 @@ def test_hair_of_drawn_faces_is_told_by_its_colour():
 
 def test_colour_directions_change_the_colour_that_they_name():
     class Painter(torch.nn.Module):  # styles 0 to 5 of w are the hair's and the eyes' colours
-        resolution, z_dim, num_layers, has_styles = 64, 10, 4, True
+        resolution, z_dim, num_layers, has_styles, attributes = 64, 10, 4, True, {}
 
         def __init__(self):
             super().__init__()
             self.w_avg = torch.nn.Parameter(torch.zeros(10))
             self.mixture = torch.linalg.qr(torch.randn(10, 10, generator=torch.Generator().manual_seed(0)))[0]
 
-        def mapping(self, z):
+        def mapping(self, z, c=None):
             return z @ self.mixture
 
         def synthesis(self, ws, noise=None):

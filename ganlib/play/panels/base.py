@@ -22,6 +22,7 @@ from ...view.stills import show_panel
 
 NAME_WIDTH = "120px"  # of a control's name: all are alike, so that the controls stand in line
 CONTROL_WIDTH = "300px"
+AS_DRAWN = "as drawn"  # a label that is left to the seed
 
 
 def opened(source):
@@ -66,6 +67,12 @@ def clickable(size, hint, click):
 def put(image, pixels):
     """Show uint8 (H, W, 3) in an Image; compressed lightly, as quick matters more than small."""
     image.value = encoded(Image.fromarray(pixels).save, compress_level=1)
+
+
+def label_menus(G, default):
+    """{attribute: a menu of its classes} of the labels that G has learned, with a first entry `default`."""
+    return {name: field(widgets.Dropdown, name, default, options=[default, *classes])
+            for name, classes in G.attributes.items()}
 
 
 def title(text):

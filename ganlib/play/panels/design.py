@@ -1,5 +1,6 @@
 """The panel that designs a character, and its character sheet."""
 import functools
+import html
 import random
 import textwrap
 
@@ -12,21 +13,56 @@ from ...files import write_atomic
 from ...images import encoded, resized
 from ...models.sampling import generate
 from ...view.pictures import FONT, font
-from ..characters import EYE_COLOURS, HAIR_COLOURS, OFFERED, STAY, character, neighbours, origin
+from ..characters import COLOURS, OFFERED, STAY, character, neighbours, origin
 from ..directions import directions, face_colours
 from ..latent_files import identity, save_latents
-from .base import Panel, clickable, column, field, picture, press, put, row, slider, title
+from ..styles import labels_of
+from .base import Panel, clickable, column, field, label_menus, picture, press, put, row, slider, title
 
 FAVOURITES = 8
 REST = 0.2  # seconds without an event, after which the neighbours are drawn
 WHERE_FROM = ("seed", "psi", "steps")  # the settings that `origin` takes
+ALONE = "nothing"  # what a class is mixed with
+
+
+class LabelMixer:
+    """The controls of a label that the generator has learned: its class, a second one, how much of that.
+
+    menu: of its classes, with STAY first. moved: called with the name of a slider, or None, when a person
+    has changed something. `asked` is None, a class, or a mixture, as `character` takes it.
+    """
+
+    def __init__(self, menu, moved):
+        self.menu = menu
+        classes = [name for name in menu.options if name != STAY]
+        self.other = field(widgets.Dropdown, "mixed with", ALONE, options=[ALONE, *classes])
+        self.amount = slider("how much of it", 0.5, 0, 1)
+        self.children = [self.menu, self.other, self.amount]
+        self.menu.observe(lambda change: moved(None), "value")
+        self.other.observe(lambda change: moved(None), "value")
+        self.amount.observe(lambda change: moved(f"how much of {menu.description}"), "value")
+
+    @property
+    def asked(self):
+        if self.other.value == ALONE:
+            return None if self.menu.value == STAY else self.menu.value
+        share = round(self.amount.value, 2)
+        return {self.menu.value: round(1 - share, 2), self.other.value: share}
+
+    def show(self, asked):
+        """Set the controls to what is asked for."""
+        mixture = asked if isinstance(asked, dict) else {asked or STAY: 0.5, ALONE: 0.5}
+        self.menu.value = next(iter(mixture))
+        self.other.value, self.amount.value = [*mixture.items()][-1]
+        self.amount.disabled = self.other.value == ALONE
 
 
 class DesignPanel(Panel):
     """A character: surprise, neighbours to click (evolution by taste), colours, undo, favourites, a sheet.
 
-    `state` holds the settings of `character`. `history` has the states before it, each with the name of the
-    slider that was moved then, so that many moves of one slider are undone as one.
+    Where the generator has learned labels, their menus ask for them; colours that it has not learned are
+    directions in w. `state` holds the settings of `character`. `history` has the states before it, each with
+    the name of the slider that was moved then, so that many moves of one slider are undone as one.
     """
 
     def build(self):
@@ -46,21 +82,28 @@ class DesignPanel(Panel):
 
     def _colours(self):
         """The column of controls, which hold the state's other settings."""
-        self.controls = {
-            "psi": slider("boldness (psi)", 0.7, 0.1, 1.2),
-            "hair": field(widgets.Dropdown, "hair", STAY, options=[STAY, *HAIR_COLOURS]),
-            "hair_amount": slider("how much", 1, 0, 2, 0.1),
-            "eyes": field(widgets.Dropdown, "eyes", STAY, options=[STAY, *EYE_COLOURS]),
-            "eyes_amount": slider("how much", 1, 0, 2, 0.1),
-        }
+        self.controls = {"psi": slider("boldness (psi)", 0.7, 0.1, 1.2)}
+        self.measured = [name for name in COLOURS if name not in self.G.attributes]
+        for name in self.measured:
+            self.controls[name] = field(widgets.Dropdown, name, STAY, options=[STAY, *COLOURS[name]])
+            self.controls[f"{name}_amount"] = slider("how much", 1, 0, 2, 0.1)
         for name, control in self.controls.items():
             self.state[name] = control.value
             control.observe(functools.partial(self._control_moved, name), "value")
+        self.mixers = {name: LabelMixer(menu, self._label_moved)
+                       for name, menu in label_menus(self.G, STAY).items()}
+        if self.mixers:
+            self.state["labels"] = {}
+        for mixer in self.mixers.values():
+            mixer.show(None)
         self.best = [clickable(66, "back to this one", functools.partial(self.back_to, number))
                      for number in range(FAVOURITES)]
         buttons = row(press("Keep", lambda: self.act(self.keep), "star"),
                       press("Save character sheet", lambda: self.act(self.save), "download"))
-        return column(title("Colours"), *self.controls.values(), buttons)
+        boldness, *others = self.controls.values()
+        of_labels = [control for mixer in self.mixers.values() for control in mixer.children]
+        what = widgets.HTML(what_colours_are([*self.mixers], self.measured))
+        return column(title("Colours"), what, boldness, *of_labels, *others, buttons)
 
     def _neighbours(self):
         self.around = [clickable(80, "take this one", functools.partial(self.take, number))
@@ -92,17 +135,26 @@ class DesignPanel(Panel):
         self.filling = True
         for name, control in self.controls.items():
             control.value = state[name]
+        for name, mixer in self.mixers.items():
+            mixer.show(state["labels"].get(name))
         self.filling = False
         self.soon(self.draw)
 
     def _control_moved(self, name, change):
         if not self.filling:
-            self.go(self.state | {name: change["new"]}, None if name in ("hair", "eyes") else name)
+            self.go(self.state | {name: change["new"]}, None if name in self.measured else name)
+
+    def _label_moved(self, name):
+        if not self.filling:
+            asked = {attribute: mixer.asked for attribute, mixer in self.mixers.items()}
+            labels = {attribute: mixture for attribute, mixture in asked.items() if mixture is not None}
+            self.go(self.state | {"labels": labels}, name)
 
     def surprise(self):
-        """A face of another seed."""
+        """A face of another seed. Labels that were asked for stay; other colours are the face's own."""
         seed = random.randrange(10**6)  # noqa: S311, a face and no secret
-        self.go(self.state | {"seed": seed, "steps": (), "hair": STAY, "eyes": STAY})
+        own = dict.fromkeys(self.measured, STAY)
+        self.go(self.state | {"seed": seed, "steps": ()} | own)
 
     def take(self, number):
         """The neighbour on show becomes the face; its neighbours will be new ones."""
@@ -142,9 +194,9 @@ class DesignPanel(Panel):
         self.soon(self.draw_rest, REST, anew=True)
 
     def _settings_that_count(self):
-        """The state without colours that stay, and without steps where there are none."""
-        idle = set() if self.state["steps"] else {"steps"}
-        for name in "hair", "eyes":
+        """The state without colours that stay, and without steps or labels where there are none."""
+        idle = {name for name in ("steps", "labels") if not self.state.get(name)}
+        for name in self.measured:
             if self.state[name] == STAY:
                 idle |= {name, f"{name}_amount"}
         return {name: value for name, value in self.state.items() if name not in idle}
@@ -156,8 +208,9 @@ class DesignPanel(Panel):
             put(cell.children[0], image)
 
     def _neighbour_images(self):
-        """Images of the neighbours, with the same colours named."""
-        near = neighbours(self.G, self.base, self.neighbour_seed, self.amount.value, self.state["psi"])
+        """Images of the neighbours, with the same labels, and the same colours named."""
+        c = labels_of(self.G, [self.state["seed"]])
+        near = neighbours(self.G, self.base, self.neighbour_seed, self.amount.value, self.state["psi"], c)
         faces = [character(self.generator, **self.state, base=ws[None]) for ws in near]
         return generate(self.G, torch.cat(faces))
 
@@ -171,6 +224,17 @@ class DesignPanel(Panel):
         """The character sheet."""
         return character_sheet(generate(self.G, self.shown)[0], self._neighbour_images(), self.text,
                                identity(self.generator))
+
+
+def what_colours_are(learned, measured):
+    """A sentence that says which colours are labels that a generator has learned, and which directions in w.
+    """
+    sentences = []
+    for names, words in ((learned, "labels that this generator has learned"),
+                         (measured, "directions in w, measured afterwards")):
+        if names:
+            sentences.append(f"{' and '.join(names).capitalize()}: {words}.")
+    return html.escape(" ".join(sentences))
 
 
 def character_sheet(image, variations, settings, model):

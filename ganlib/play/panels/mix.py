@@ -5,9 +5,9 @@ import ipywidgets as widgets
 
 from ...colors import BLUE, RED
 from ...images import encoded
-from ...models.sampling import generate, layer_groups, seed_latents, styles
-from ..styles import mixing_sheet, swap
-from .base import Panel, clickable, column, picture, press, put, row, slider, title
+from ...models.sampling import generate, layer_groups
+from ..styles import mixing_sheet, points, swap
+from .base import AS_DRAWN, Panel, clickable, column, label_menus, picture, press, put, row, slider, title
 
 ON_SHOW = 8  # faces in a strip
 IN_THE_TABLE = 96  # pixels of a face there
@@ -38,16 +38,19 @@ class Strip:
         self.start += ON_SHOW
         self.changed()
 
-    def draw(self, G, psi):
+    def draw(self, G, psi, labels):
         seeds = range(self.start, self.start + ON_SHOW)
-        images = generate(G, styles(G, seed_latents(G, seeds), psi))
+        images = generate(G, points(G, seeds, psi, labels))
         for cell, image, seed in zip(self.cells, images, seeds, strict=True):
             put(cell.children[0], image)
             cell.layout.border = f"3px solid {self.colour if seed in self.chosen else 'transparent'}"
 
 
 class MixPanel(Panel):
-    """Faces A to click give the rows, faces B the columns; a slider says which layers come from B."""
+    """Faces A to click give the rows, faces B the columns; a slider says which layers come from B.
+
+    Where the generator has learned labels, menus ask for those of all faces.
+    """
 
     def build(self):
         groups = layer_groups(self.G)  # raises where there are no styles
@@ -57,10 +60,11 @@ class MixPanel(Panel):
         layers = groups["coarse"].stop, self.G.num_layers
         self.layers = slider("layers from B", layers, 0, self.G.num_layers, 1, widgets.IntRangeSlider)
         self.psi = slider("psi (0: average)", 0.7, 0, 1.2)
-        self.watch(self.layers, self.psi)
+        self.labels = label_menus(self.G, AS_DRAWN)
+        self.watch(self.layers, self.psi, *self.labels.values())
         words = {"coarse": "shape and pose", "middle": "features and colours", "fine": "shades"}
         legend = [f"{group.start}–{group.stop} {words[name]}" for name, group in groups.items() if len(group)]
-        controls = self.layers, widgets.HTML(" · ".join(legend)), self.psi
+        controls = self.layers, widgets.HTML(" · ".join(legend)), self.psi, *self.labels.values()
         return [row(column(self.a.box, self.b.box, *controls),
                     column(title("the last A with the last B"), self.result)),
                 title("every A with every B"), self.table]
@@ -68,21 +72,27 @@ class MixPanel(Panel):
     def _changed(self):
         self.soon(self.draw)
 
+    def _asked(self):
+        """The labels that are asked for, {attribute: class}."""
+        return {name: menu.value for name, menu in self.labels.items() if menu.value != AS_DRAWN}
+
     def draw(self):
-        psi, layers = self.psi.value, self.layers.value
-        a, b = (styles(self.G, seed_latents(self.G, strip.chosen[-1:]), psi) for strip in (self.a, self.b))
+        psi, layers, asked = self.psi.value, self.layers.value, self._asked()
+        a, b = (points(self.G, strip.chosen[-1:], psi, asked) for strip in (self.a, self.b))
         put(self.result, generate(self.G, swap(self.G, a, b, layers))[0])
-        self.tell(f"mixing_sheet(generator, {self.a.chosen}, {self.b.chosen}, layers={layers}, psi={psi:g})")
+        labels = f", labels={asked}" if asked else ""
+        self.tell(f"mixing_sheet(generator, {self.a.chosen}, {self.b.chosen}, layers={layers}, "
+                  f"psi={psi:g}{labels})")
         self.soon(self.draw_rest, 0.25, anew=True)
 
     def draw_rest(self):
         """The strips and the table, which can wait until the slider rests."""
         for strip in self.a, self.b:
-            strip.draw(self.G, self.psi.value)
+            strip.draw(self.G, self.psi.value, self._asked())
         sheet = self.figure()
         self.table.value = encoded(sheet.save, compress_level=1)
         self.table.width = sheet.width
 
     def figure(self):
         return mixing_sheet(self.generator, self.a.chosen, self.b.chosen, self.layers.value, self.psi.value,
-                            scale=IN_THE_TABLE / self.G.resolution)
+                            IN_THE_TABLE / self.G.resolution, self._asked())
