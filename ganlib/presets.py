@@ -35,6 +35,7 @@ RELATIVISTIC_PAIRS = dict(width=16, batch=16, loss="relativistic", penalty="r1r2
 CONDITIONAL = ("Mirza & Osindero 2014; Miyato & Koyama 2018 (projection); Odena et al. 2017 (classifier); "
                "Shahbazi et al. 2022 (labels come later)")
 LABELS = dict(labels="hair,eyes", guess_weight=0.2, labels_kimg=80)
+SOONER = {"smoke": dict(labels_kimg=0.4), "demo": dict(labels_kimg=12)}
 # 10,000 iterations of 64 images, whatever the report's epochs are
 TEN_THOUSAND_ITERATIONS = {"paper": dict(images=640_000)}
 HARD_LABELS = dict(real_label=1, fake_label=0)
@@ -64,6 +65,13 @@ FAST_PROFILES = {
     "colab": dict(max_width=192, lr_g=0.004, lr_d=0.004, ema_kimg=20),
     "big": dict(max_width=192, lr_g=0.005, lr_d=0.005, ema_kimg=80),
 }
+
+
+
+def _joined(one, other):
+    """The profiles of two tables, with the values of both."""
+    return {name: one.get(name, {}) | other.get(name, {}) for name in one | other}
+
 
 PRESETS: dict[str, dict[str, Any]] = {
     "dcgan": dict(
@@ -125,7 +133,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         loss="relativistic", penalty="r1r2", penalty_weight=1, d_norm="none", first="d",
         lr_g=0.0002, lr_d=0.0002, beta1=0, beta2=0.99),
     "dcgan-labels": dict(
-        base="dcgan", source=f"{CONDITIONAL}; the report's future work", profiles=DCGAN_PROFILES, **LABELS),
+        base="dcgan", source=CONDITIONAL, profiles=_joined(DCGAN_PROFILES, SOONER), **LABELS),
     # Style-based. L_D is half of the sum here, so a penalty_weight of 5 is the published gamma of 10
     "stylegan": dict(
         source=f"{REPORT}, sec. 6; Karras et al. 2017, 2018, with a schedule for millions instead of 25 "
@@ -142,7 +150,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         lr_g=0.004, lr_d=0.004, beta1=0, beta2=0.99, **HARD_LABELS, first="d",
         penalty="r1", penalty_weight=1, penalty_every=8),
     "stylegan-labels": dict(
-        base="stylegan-fast", source=CONDITIONAL, profiles=FAST_PROFILES, **LABELS),
+        base="stylegan-fast", source=CONDITIONAL, profiles=_joined(FAST_PROFILES, SOONER), **LABELS),
     "stylegan-projected": dict(
         base="stylegan-fast", source="Sauer et al. 2021: D on frozen EfficientNet-Lite0 features",
         profiles={"smoke": STYLE_SMOKE, "demo": dict(width=16), "cpu": dict(width=16),
