@@ -11,6 +11,7 @@ from pathlib import Path
 from .errors import ElsewhereError, GanlibError, memory_advice
 
 INTERRUPTED = 130  # what a shell takes for "stopped by Ctrl-C"
+ALIKE = 0.78  # from which on two options may be meant for one; --eyes and --seeds are 0.77
 DRAWN_FACES = 4000  # of `ganlib data synthetic`, where --n names no other number
 RUN = "a run folder (RUN:best: its best), a generator file or a shipped generator's name (dcgan)"
 PSI = "truncation of a style-based generator: 0 is the mean face (default 1)"
@@ -35,7 +36,7 @@ def main(argv=None):
     except ElsewhereError:  # another process says it
         return 2
     except (GanlibError, OSError) as error:
-        _complain(args, error)
+        _complain(args, f"{error}{_option_meant(args, error)}")
         return 2
     except KeyboardInterrupt:
         _complain(args, "interrupted")
@@ -56,11 +57,18 @@ def _labels_asked(rest, options, parser):
         words += word.split("=", 1) if word.startswith("--") else [word]
     names, values = words[::2], words[1::2]
     are_pairs = len(names) == len(values) and all(name.startswith("--") and len(name) > 2 for name in names)
-    slips = [name for name in names if difflib.get_close_matches(name, options or [])]
-    if rest and (options is None or slips or not are_pairs):
-        near = f". Did you mean {difflib.get_close_matches(slips[0], options)[0]}?" if slips else ""
-        parser.error(f"unrecognized arguments: {' '.join(rest)}{near}")
+    if rest and (options is None or not are_pairs):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     return {name[2:]: value for name, value in zip(names, values, strict=True)} if rest else {}
+
+
+def _option_meant(args, error):
+    """Which option was meant, where an error is about a label that no generator has, such as --pis."""
+    for name in args.labels_asked:
+        near = difflib.get_close_matches(f"--{name}", args.options, cutoff=ALIKE)
+        if near and str(error).startswith(f"{name}="):
+            return f" Or did you mean {near[0]}?"
+    return ""
 
 
 def _takes_labels(p):

@@ -44,3 +44,30 @@ def plain(generator_files):
     from ganlib.models.store import load_generator
 
     return load_generator(generator_files / "dcgan.safetensors")
+
+
+@pytest.fixture(scope="session")
+def labelled_files(tmp_path_factory):
+    """A folder with stylegan-fast.safetensors and dcgan.safetensors, which know hair, eyes and glasses."""
+    from generators import save_labelled
+
+    folder = tmp_path_factory.mktemp("labelled")
+    for model in "stylegan-fast", "dcgan":
+        save_labelled(folder / f"{model}.safetensors", model)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def labelled_styles(labelled_files):
+    """A LoadedGenerator with styles that has learned labels, of 32 pixels. Load it anew to change it."""
+    from ganlib.models.store import load_generator
+
+    return load_generator(labelled_files / "stylegan-fast.safetensors")
+
+
+@pytest.fixture(scope="session", params=["stylegan-fast", "dcgan"])
+def labelled(labelled_files, request):
+    """A LoadedGenerator that has learned labels, with styles and without."""
+    from ganlib.models.store import load_generator
+
+    return load_generator(labelled_files / f"{request.param}.safetensors")

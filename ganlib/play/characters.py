@@ -148,7 +148,7 @@ def _parts(name, mixture):
         shares = mixture if isinstance(mixture, dict) else {mixture: 1.0}
         whole = sum(shares.values())
         parts = {each: share / whole for each, share in shares.items()}
-        if all(math.isfinite(part) for part in parts.values()):
+        if parts and all(math.isfinite(part) for part in parts.values()):
             return parts
     except (TypeError, ZeroDivisionError):
         pass  # the same sentence

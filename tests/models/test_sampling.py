@@ -7,6 +7,7 @@ import torch
 
 from ganlib.errors import GanlibError
 from ganlib.images import enlarged, to_uint8
+from ganlib.models.asking import drawn_labels
 from ganlib.models.sampling import (
     ON_GPU,
     drawn,
@@ -17,6 +18,7 @@ from ganlib.models.sampling import (
     layers_of,
     sample,
     sample_parts,
+    seed_labels,
     seed_latents,
     styles,
 )
@@ -162,3 +164,44 @@ def test_layer_groups():
 def test_layers_that_there_are_not(one, layers, words):
     with pytest.raises(GanlibError, match=words):
         layers_of(one, layers)
+
+
+def test_faces_of_seeds_with_labels(labelled):
+    c = seed_labels(labelled, "3,4,5")
+    assert torch.equal(c, torch.cat([drawn_labels(labelled, 1, seed) for seed in (3, 4, 5)]))
+    pink = seed_labels(labelled, [3, 4, 5], {"hair": "pink"})
+    assert (pink[:, 0] == 1).all()
+    each = seed_labels(labelled, [3, 4, 5], {"hair": ["red", "blue", "unknown"]})
+    assert each[:, 0].tolist() == [2, 0, -1]
+    with pytest.raises(GanlibError, match="expected one class, or one for each of the 3"):
+        seed_labels(labelled, [3, 4, 5], {"hair": ["red", "blue"]})
+
+
+def test_seeds_without_labels(one):
+    assert seed_labels(one, "3,4") is None
+    with pytest.raises(GanlibError, match="learned no labels"):
+        seed_labels(one, "3,4", {"hair": "pink"})
+
+
+def test_samples_with_labels(labelled):
+    G = labelled.G
+    images = sample(labelled, 70, 5, labels={"hair": "pink"})
+    c = drawn_labels(G, 70, 5, 0, {"hair": "pink"})
+    assert np.abs(images.astype(int) - generate(G, latents(70, 16, 5), c=c)).max() <= 1
+    other = sample(labelled, 70, 5, labels={"hair": "red"})
+    assert (images != other).any(axis=(1, 2, 3)).all()
+    unknown = generate(G, latents(4, 16, 5), c=torch.full((4, 3), -1))
+    assert np.array_equal(unknown, generate(G, latents(4, 16, 5)))  # no labels: none is known
+
+
+def test_truncation_leaves_labels_alone(labelled_styles):
+    G = labelled_styles.G
+    z, c = latents(4, 16, 5), torch.tensor([[1, 0, 1]] * 4)
+    mean = styles(G, z, 0, c)
+    assert torch.allclose(mean[0, 0], G.w_avg + (G.shift(c) - G.shift())[0], atol=1e-5)
+    half = styles(G, z, 0.5, c)
+    assert torch.allclose(half, (mean + styles(G, z, 1, c)) / 2, atol=1e-5)
+    assert torch.allclose(half - styles(G, z, 0.5), (G.shift(c) - G.shift())[:, None], atol=1e-5)
+    images = sample(G, 4, 5, psi=0.5, labels={"hair": "pink"})
+    c = drawn_labels(G, 4, 5, 0, {"hair": "pink"})
+    assert np.array_equal(images, generate(G, styles(G, z, 0.5, c)))

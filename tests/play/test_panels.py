@@ -376,4 +376,4 @@ def test_while_a_slider_is_dragged_only_the_last_position_is_drawn(generator):
     asyncio.run(drag(0))  # as they queue up in a busy kernel
     assert drawn == [40] and "position 0.40" in panel.text
     asyncio.run(drag(0.005))
-    assert drawn[-1] == 40 and 2 < len(drawn) < 30  # a slow hand sees pictures on the way
+    assert drawn[-1] == 40 and len(drawn) > 2  # a slow hand sees pictures on the way

@@ -4,10 +4,11 @@ import pytest
 from PIL import Image
 
 from ganlib.__main__ import main
-from ganlib.models.sampling import seed_latents, styles
+from ganlib.models.sampling import generate, sample, seed_latents, styles
 from ganlib.models.store import load_generator
 from ganlib.play.latent_files import save_latents
-from ganlib.play.styles import mixing_sheet
+from ganlib.play.styles import mixing_sheet, points
+from ganlib.view.movies import movie
 
 
 def run(*words):
@@ -48,6 +49,72 @@ def test_a_latent_file_is_mixed_and_walked_from_in_the_shell(generator_files, tm
     place = 112  # pixels from the left, where the pictures begin: only the labels differ
     assert np.array_equal(a[:, place:], b[:, place:]) and not np.array_equal(a, b)
     assert (tmp_path / "a.gif").read_bytes() == (tmp_path / "b.gif").read_bytes()
+
+
+@pytest.mark.parametrize("model", ["stylegan-fast", "dcgan"])
+def test_labels_in_the_shell(labelled_files, tmp_path, capsys, model):
+    file = labelled_files / f"{model}.safetensors"
+    generator = load_generator(file)
+    assert run("sample", file, tmp_path / "x.npy", "--n", 3, "--hair", "pink", "--eyes=green") == 0
+    images = sample(generator, 3, labels={"hair": "pink", "eyes": "green"})
+    assert np.array_equal(np.load(tmp_path / "x.npy"), images)
+    assert run("sample", file, tmp_path / "pngs", "--n", 1, "--hair", "pink") == 0
+    assert run("walk", file, tmp_path / "x.gif", "--seeds", 3, "--hair", "blue,pink", "--frames", 2) == 0
+    movie(tmp_path / "y.gif", generate(generator, points(generator, [3], 1.0, {"hair": ["blue", "pink"]})))
+    assert (tmp_path / "x.gif").read_bytes() == (tmp_path / "y.gif").read_bytes()
+    assert capsys.readouterr().err == ""
+    assert run("sample", file, tmp_path / "pngs", "--n", 1, "--hair", "red") == 2  # another set
+    assert "hair pink" in capsys.readouterr().err
+
+
+def test_labels_of_a_mixing_sheet_in_the_shell(labelled_files, tmp_path):
+    file, choice = labelled_files / "stylegan-fast.safetensors", ("--rows", "1,2", "--cols", 3)
+    assert run("mix", file, tmp_path / "x.png", *choice, "--glasses", "yes") == 0
+    sheet = mixing_sheet(load_generator(file), [1, 2], [3], labels={"glasses": "yes"})
+    assert np.array_equal(Image.open(tmp_path / "x.png"), sheet)
+
+
+@pytest.mark.parametrize("verb, out", [("sample", "x.npy"), ("mix", "x.png"), ("walk", "x.gif")])
+@pytest.mark.parametrize("model, words, expected", [
+    ("labels", ["--hair", "pnk"], "hair='pnk': there is no such class. Did you mean 'pink'"),
+    ("labels", ["--har", "pink"], "no 'har'. Did you mean 'hair'"),
+    ("stylegan", ["--hair", "pink"], "hair='pink': this generator has learned no labels"),
+])
+def test_labels_that_a_generator_has_not_learned(generator_files, labelled_files, tmp_path, capsys, verb, out,
+                                                 model, words, expected):
+    file = labelled_files / "stylegan-fast.safetensors"
+    if model != "labels":
+        file = generator_files / f"{model}.safetensors"
+    assert run(verb, file, tmp_path / out, *words) == 2
+    err = capsys.readouterr().err
+    assert expected in err and len(err.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_faces_and_labels_that_do_not_fit(labelled_files, tmp_path, capsys):
+    file = labelled_files / "stylegan-fast.safetensors"
+    assert run("walk", file, tmp_path / "x.gif", "--seeds", "1,2,3", "--hair", "pink,blue") == 2
+    assert "expected one class, or one for each of the 3 faces" in capsys.readouterr().err
+
+
+def test_labels_that_look_like_options(labelled_files, generator_files, tmp_path, capsys):
+    file, cols = labelled_files / "stylegan-fast.safetensors", ("--cols", "1,2")
+    assert run("mix", file, tmp_path / "x.png", *cols, "--eyes", "green", "--glasses", "no") == 0
+    assert run("walk", file, tmp_path / "x.gif", "--frames", 2, "--eyes", "green") == 0
+    assert run("sample", file, tmp_path / "x.npy", "--pis", "0.5") == 2
+    assert "no 'pis'. Known: eyes, glasses, hair. Or did you mean --psi?" in capsys.readouterr().err
+    assert run("sample", file, tmp_path / "x.npy", "--eyes", "gren") == 2
+    assert "Did you mean 'green'? Known: brown, green.\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [
+    ["sample", "dcgan", "x.npy", "--hair"], ["sample", "dcgan", "x.npy", "pink"],
+    ["presets", "--hair", "pink"], ["sample", "dcgan", "x.npy", "--loop"],
+])
+def test_words_that_are_no_labels(tmp_path, capsys, words):
+    with pytest.raises(SystemExit) as stopped:
+        main([str(tmp_path / word) if word.startswith("x.") else word for word in words])
+    assert stopped.value.code == 2 and "unrecognized arguments" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words, expected", [
