@@ -289,7 +289,7 @@ def train_all(pack, names):
             kept = run / f"{minutes}-minutes.safetensors"
             if not kept.exists():
                 print(f"{name}, {minutes} minutes: {images:,} images", flush=True)
-                config = config_of(name, images=images, minutes=0, frames=60, generators=16)
+                config = config_of(name, images=images, minutes=0, frames=60, generators=16, score="off")
                 if train(config, pack, run).stopped != "budget":
                     return
                 shutil.copy(run / "generator.safetensors", kept)

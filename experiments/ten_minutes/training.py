@@ -31,7 +31,8 @@ PICTURES = 24  # sample grids on the way
 
 def run(job):
     """Train until the time is over, or go on with a run of the same recipe that is there; then score."""
-    changes = {"log_images": 5_000, "frames": PICTURES, "generators": GENERATORS, "checkpoint_minutes": 2}
+    changes = {"log_images": 5_000, "frames": PICTURES, "generators": GENERATORS, "checkpoint_minutes": 2,
+               "score": "off"}  # they are scored here, on more samples
     if job.rehearsal:
         changes |= {"log_images": 64, "frames": 2, "generators": 2, "images": 256}
     config = recipe(job.train, job, **(steps_as("auto") | changes | job.settings))

@@ -1,5 +1,6 @@
 """The best of a run: when generators are scored, which file is the best, and a run that ends by them."""
 import json
+import signal
 import time
 
 import pytest
@@ -250,6 +251,17 @@ def test_an_interrupt_leaves_what_is_there_and_the_same_call_goes_on(pack, tmp_p
     run = train(config, pack, run.path, progress=False)
     assert run.stopped == "budget" and seen == ["48", "16"] and state_files(run.path) == begun
     assert load_generator(f"{run.path}:best").info["images"] == "48"
+
+
+def test_a_signal_ends_it_too(pack, tmp_path, monkeypatch):
+    """As from a launcher, or from a machine that is shut down."""
+    def measure(generator):
+        signal.raise_signal(signal.SIGTERM)
+        return {"fd": 5.0, "n": 2_048}
+
+    monkeypatch.setattr(loop, "scorer", lambda *_: measure)
+    run = train(tiny(score="after"), pack, tmp_path / "run", progress=False)
+    assert run.stopped == "interrupt" and not events(run) and not (run.path / "best.safetensors").exists()
 
 
 def test_the_last_generator_is_scored_where_it_is_not_among_the_kept(pack, tmp_path, scripted):

@@ -7,12 +7,13 @@ from helpers import make_pack, random_images, tiny
 
 from ganlib.data.batching import batches
 from ganlib.data.packs import load_pack
+from ganlib.evaluation import scores
 from ganlib.evaluation.distances import frechet
 from ganlib.evaluation.features import features, gaussian
 from ganlib.models.sampling import generate, latents, sample, styles
 from ganlib.models.store import load_generator
 from ganlib.presets import preset
-from ganlib.runs.folder import read_log
+from ganlib.runs.folder import kept_generators, read_log, read_scores
 from ganlib.training.loop import train
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that CUDA can use")
@@ -79,6 +80,39 @@ def test_the_gpu_draws_the_cpus_pictures(pack, tmp_path):
     assert np.abs(generate(cpu, z).astype(int) - generate(gpu, z)).max() <= 2
     tables = [mix(G, styles(G, z[:3]), styles(G, z[3:6]), noise=5) for G in (cpu, gpu)]
     assert np.abs(tables[0].astype(int) - tables[1]).max() <= 2
+
+
+@pytest.mark.parametrize("graphs", ["off", "on"])
+def test_scores_while_training_are_those_of_the_cpu_afterwards(graphs, pack, tmp_path, monkeypatch):
+    """Of the same generators, drawn beside recorded updates. The weights are as near as those of two runs."""
+    monkeypatch.setenv("GANLIB_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(scores, "SAMPLES", 256)
+    config = small("stylegan-fast", generators=4, graphs=graphs)
+    plain, again = (train(config.replace(score="off"), pack, tmp_path / name, progress=False).path
+                    for name in ("plain", "again"))
+    run = train(config.replace(score="while training"), pack, tmp_path / "run", progress=False).path
+    found, kept = read_scores(run), kept_generators(run)
+    assert len(found) == 4 and found.keys() == kept.keys()
+    measure = scores.scorer(pack, torch.device("cpu"), progress=False)
+    for images, fd in found.items():  # the files have half precision
+        assert measure(load_generator(kept[images]))["fd"] == pytest.approx(fd, rel=0.02)
+
+    def weights(run):
+        return torch.cat([p.flatten() for p in load_generator(run).G.parameters()])
+
+    apart = (weights(again) - weights(plain)).norm()
+    begun = weights(kept_generators(plain)[16])
+    assert (weights(run) - weights(plain)).norm() <= 3 * apart + 1e-3 * (weights(plain) - begun).norm()
+
+
+def test_auto_scores_on_the_gpu_while_training(pack, tmp_path, monkeypatch):
+    monkeypatch.setenv("GANLIB_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(scores, "SAMPLES", 64)
+    monkeypatch.setattr("ganlib.runs.scores.WORTH_IT", 0)
+    run = train(small("dcgan", generators=3), pack, tmp_path / "run", progress=False).path
+    _, events = read_log(run)
+    order = [event["event"] for event in events if event["event"] in ("score", "stop")]
+    assert order == ["score", "score", "score", "stop"]
 
 
 @pytest.fixture(params=["on the GPU", "in memory", "in its file"])
