@@ -62,7 +62,7 @@ class Start:
     @property
     def run(self):
         """The folder of this preset's run on the pack; one that starts from a source has its own."""
-        source = Path(self.config.start_from).stem
+        source = Path(self.config.start_from).stem.replace(":", "-")
         return self.folder(f"{self.name}-from-{source}" if source else self.name)
 
     def folder(self, name):
