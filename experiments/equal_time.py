@@ -346,7 +346,7 @@ precision.
 
 - Trained on {real:,} anime faces of 64x64 pixels (data hash `{data}`), {images:,} images seen,
   {minutes} minutes of training time on {device}; two CPU cores take {cpu:.0f}, with nothing else running.
-  The recipe is in `config.json`.
+  The recipe is in `config.json`.{began}
 {scores}
 {bad}
 - The pictures that it learned from are the work of their artists; what it draws is for research and play.
@@ -387,9 +387,12 @@ def card_of(model, name, generator, bad, more):
     import textwrap
 
     from ganlib.runs.folder import read_log
+    from ganlib.runs.origin import begun_with
     found = load()
     images, seconds = int(generator.info["images"]), float(generator.info["train_seconds"])
     device = [event["device"] for event in read_log(run_of(model))[1] if event["event"] == "start"][-1]
+    origin = begun_with(generator.config)
+    began = "\n- It began with the weights of `{name}`: {images:,} images seen, data hash `{data}`."
 
     def point(text):
         return textwrap.fill(text, 106, initial_indent="- ", subsequent_indent="  ")
@@ -403,6 +406,7 @@ def card_of(model, name, generator, bad, more):
         real=found["about"]["real"],
         data=generator.config.data,
         images=images,
+        began=began.format(**origin) if origin else "",
         minutes=round(seconds / 60, 1 if seconds < 600 else None),
         cpu=minutes_of(images, found["rates"][model]),
         device=f"one {device}" if device != "cpu" else "a shared CPU",

@@ -112,7 +112,7 @@ def config_of(arm, source, seed, images, run=None):
     """The Config of an arm: the recipe of the source's preset for CPUs, and the source's networks."""
     changes, tuned, _ = ARMS[arm]
     begin = dict(start_from=str(source), labels="", seed=seed, images=images, minutes=0, frames=12,
-                 generators=4, log_images=1_000)
+                 generators=4, score="off", log_images=1_000)
     name = open_origin(source).config.preset
     if tuned:
         return preset_from(name, "cpu", run, **(begin | changes))
