@@ -17,7 +17,8 @@ def places(keys, resolution, is_d):
 
     A place is a key as well. Two networks of one kind have tensors of the same meaning at the same place.
     """
-    return {key: _place(key, _numbers(keys), resolution, is_d) for key in keys}
+    numbers = _numbers(keys)
+    return {key: _place(key, numbers, resolution, is_d) for key in keys}
 
 
 def freeze(D, count):

@@ -82,6 +82,16 @@ def test_they_agree_on_how_often_images_are_augmented(one, two):
     assert a["augment.r_t"].item() == pytest.approx(b["augment.r_t"].item(), abs=1e-6)
 
 
+def test_they_begin_with_the_same_weights(one, pack, tmp_path):
+    config = fast(start_from=str(one / "adam"), images=4 * BATCH, freeze_d=1)
+    train_all(0, {"one": config}, pack, tmp_path)
+    assert together(2, train_all, {"two": config}, pack, tmp_path) == [0, 0]
+    for of_weights, _ in distances(tmp_path / "two", tmp_path / "one", config).values():
+        assert of_weights < 1e-5
+    assert (tmp_path / "said-0.txt").read_text().count("Begins with") == 1
+    assert (tmp_path / "said-1.txt").read_text() == ""
+
+
 def test_four_processes_do_as_well(one, pack, tmp_path):
     assert together(4, train_all, {"half": fast(images=STEPS * BATCH // 2)}, pack, tmp_path) == [0] * 4
     for of_weights, of_movement in distances(tmp_path / "half", one / "half", fast()).values():
