@@ -24,6 +24,7 @@ _PUBLIC = {
     "load_generator": "models.store",
     "sample": "models.sampling",
     "generate": "models.sampling",
+    "label_sheet": "play.styles",
     # how good, and how it went
     "evaluate": "evaluation.table",
     "diagnosis": "view.diagnosis",

@@ -17,7 +17,20 @@ from ..characters import COLOURS, OFFERED, STAY, character, neighbours, origin
 from ..directions import directions, face_colours
 from ..latent_files import identity, save_latents
 from ..styles import labels_of
-from .base import Panel, clickable, column, field, label_menus, picture, press, put, row, slider, title
+from .base import (
+    CONTROL_WIDTH,
+    Panel,
+    clickable,
+    column,
+    field,
+    label_menus,
+    picture,
+    press,
+    put,
+    row,
+    slider,
+    title,
+)
 
 FAVOURITES = 8
 REST = 0.2  # seconds without an event, after which the neighbours are drawn
@@ -102,7 +115,8 @@ class DesignPanel(Panel):
                       press("Save character sheet", lambda: self.act(self.save), "download"))
         boldness, *others = self.controls.values()
         of_labels = [control for mixer in self.mixers.values() for control in mixer.children]
-        what = widgets.HTML(what_colours_are([*self.mixers], self.measured))
+        what = widgets.HTML(what_colours_are([*self.mixers], self.measured),
+                            layout=widgets.Layout(width=CONTROL_WIDTH))
         return column(title("Colours"), what, boldness, *of_labels, *others, buttons)
 
     def _neighbours(self):
