@@ -151,7 +151,7 @@ def _stands_still(now):
     """Whether no generator of the second half of a run is better than the best of the first half."""
     halves = [[fd for images, fd in now.scores.items() if (images > now.images / 2) == is_late]
               for is_late in (False, True)]
-    return all(len(half) >= 3 for half in halves) and min(halves[1]) * (1 + SPREAD) > min(halves[0])
+    return all(len(half) >= 3 for half in halves) and min(halves[1]) >= min(halves[0])
 
 
 def _other_finding(now):
