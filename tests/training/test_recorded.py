@@ -11,13 +11,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from ganlib.machine import graphs
-from ganlib.machine.graphs import Recorder, recorder_for
+from ganlib.machine.graphs import Recorder, obstacle_to_recording, recorder_for
 from ganlib.presets import PRESETS, preset
 from ganlib.runs.folder import read_log
 from ganlib.runs.states import state_files
 from ganlib.training.loop import train
 from ganlib.training.schedule import moment
-from ganlib.training.step import Step, obstacle
+from ganlib.training.step import Step
 
 CPU, META = torch.device("cpu"), torch.device("meta")
 
@@ -113,7 +113,7 @@ def test_what_is_recorded_where(mode, device, words, kind):
     (dict(optimizer="rmsprop"), torch.float16, "with precision='fp16' RMSprop asks"),
     (dict(optimizer="rmsprop"), torch.bfloat16, ""), ({}, torch.float16, "")])
 def test_what_cannot_be_recorded_is_said_in_a_line(changes, dtype, words):
-    reason = obstacle(tiny(**changes), CPU, dtype)
+    reason = obstacle_to_recording(tiny(**changes), CPU, dtype)
     assert reason.startswith(words) and bool(reason) == bool(words)
     if reason:
         said = []
