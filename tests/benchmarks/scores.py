@@ -42,8 +42,8 @@ def main(path=None, *sources):
         seconds = (time.process_time() - begun) / DRAWS
         first = found if first is None else first
         own, apart = (values.std(ddof=1) / values.mean() for values in (found, found / first))
-        print(f"{source}: {' '.join(f'{fd:.2f}' for fd in found)}; spread {own:.2%}; of the ratio to the first "
-              f"{apart:.2%}; {seconds:.1f} s of CPU each", flush=True)
+        print(f"{source}: {' '.join(f'{fd:.2f}' for fd in found)}; spread {own:.2%}; of the ratio to the "
+              f"first {apart:.2%}; {seconds:.1f} s of CPU each", flush=True)
 
 
 if __name__ == "__main__":
