@@ -79,12 +79,14 @@ def test_a_step_makes_nothing_on_the_host_and_asks_nothing(name, monkeypatch):
     """Data-less tensors have no values: to read one is an error. The optimizers are left out."""
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())  # not for such a device
     config = preset(name, "smoke", instance_noise=0.1, augment="color,translation,cutout", augment_target=0.6)
+    if config.labels:
+        config = config.replace(classes='{"hair": ["pink", "blue"], "eyes": ["green", "red"]}')
     step = Step(config, META, torch.float32)
     for optimizer in step.optimizers.values():
         optimizer.step = lambda *_: None
     size = config.resolution
     real, z = torch.zeros(8, 3, size, size, device=META), torch.zeros(8, config.z_dim, device=META)
-    labels = torch.zeros(8, 1, dtype=torch.long, device=META)
+    labels = torch.zeros(8, len(config.attributes()), dtype=torch.long, device=META)
     at = moment(config, 0)
     step(real, labels, z, at, None, measure=True, ema=0.9)  # what is made once is made here
     with NothingOfTheHost(), NoNumbersOfTheHost():
