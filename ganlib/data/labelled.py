@@ -9,6 +9,8 @@ from ..models.labels import ROWS
 from ..seeding import seeded
 from ..typed import names_of
 
+NO_LABELS = (" It has no labels at all. Put a labels.csv with the columns file,hair,eyes beside the pictures "
+             "and pack them again, or take a preset without labels, such as 'stylegan-fast'.")
 RAKINGS = 20  # of putting the weights of images right
 
 
@@ -20,7 +22,7 @@ def with_pack(config, pack):
     names = names_of(config.labels)
     for name in names:
         if name not in pack.attributes:
-            known = did_you_mean(name, pack.attributes) if pack.attributes else " It has no labels at all."
+            known = did_you_mean(name, pack.attributes) if pack.attributes else NO_LABELS
             raise GanlibError(f"labels={config.labels!r}: the pack {pack.path} has no attribute {name!r}."
                               f"{known}")
     for name, column in zip(names, label_columns(config, pack), strict=True):

@@ -77,6 +77,10 @@ INDICATORS = (
     Plot("Updates skipped", (Curve("skipped_g", "G", BLUE), Curve("skipped_d", "D", RED, "--")),
          limits=(-0.02, 1.02), unit="share of updates"),
     Plot("Penalty", (Curve("penalty", "", INK),), unit="added to D's loss"),
+    Plot("Labels guessed (lower: better)",
+         (Curve("guess_g", "generated", BLUE), Curve("guess_d", "real", RED, "--")), unit="cross-entropy"),
+    Plot("Augmentation", (Curve("augment_p", "how often", BLUE), Curve("r_t", "r_t", RED, "--")),
+         limits=(-1.02, 1.02), level=0, unit="chance; D's mean sign"),
 )
 
 
@@ -105,8 +109,8 @@ def indicators(*runs, out=None):
 
     It shows FD-lite of the generators that were kept and scored, D's accuracy, the gradients' norms, how
     varied the samples are, D(G(z)) before and after D's update (a gap shows how much D learns in one step),
-    updates skipped by gates, and the penalty. What no log has is left out (an older one, no gate), and so is
-    D(G(z)) where the losses differ in kind.
+    updates skipped by gates, the penalty, how well labels are guessed, and how often D sees images distorted.
+    What no log has is left out (an older one, no gate), and so is D(G(z)) where the losses differ in kind.
     """
     logs = logs_of(*runs)
     known = {key for log in logs for record in log.records for key in record}

@@ -246,6 +246,7 @@ def test_explore(browser, lab, tmp_path):
         play_directions(page)
         play_design(page, exports)
         play_invert(page, tmp_path)
+        play_labels(page)
         finish(page)
 
 
@@ -354,6 +355,24 @@ def play_design(page, exports):
     with page.expect_download() as download:
         link.click()
     assert Path(download.value.path()).read_bytes() == (exports / "character-001.png").read_bytes()
+
+
+def play_labels(page):
+    """A generator that has learned labels: menus ask for a colour, a slider mixes it with another."""
+    design = Played(page, "DesignPanel(")
+    before = design.pixels()
+    Played(page, "panels.GeneratorMenu(").cell.locator("select").select_option("stylegan-labels")
+    design.says("labels that this generator has learned")
+    first = design.changed(before)
+    design.cell.locator("select").first.select_option("pink")
+    pink = design.changed(first)
+    design.cell.locator("select").nth(1).select_option("blue")
+    mixed = design.changed(pink)
+    design.keys("how much of it", "ArrowRight", "ArrowRight")
+    design.changed(mixed)
+    for _ in range(3):
+        design.button("Undo").click()
+    design.back(first)
 
 
 def play_invert(page, tmp_path):

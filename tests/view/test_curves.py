@@ -116,6 +116,15 @@ def test_indicators_show_what_the_log_has(tmp_path):
     assert [t.get_text() for t in mixed.legends[0].get_texts()] == ["run", "wgan-gp"]
 
 
+def test_labels_and_augmentation_are_indicators_where_there_are_any(tmp_path):
+    told = full_records(40, guess_g=0.5, guess_d=0.7, augment_p=0.2, r_t=-0.1)
+    *_, guessed, augmented = indicators(write_log(tmp_path / "run", told)).axes
+    assert guessed.get_title("left").startswith("Labels guessed")
+    assert [line.get_ydata()[3] for line in guessed.lines[::2]] == [0.5, 0.7]
+    assert augmented.get_title("left") == "Augmentation" and augmented.get_ylim()[0] < -1
+    assert [line.get_ydata()[3] for line in augmented.lines[:4:2]] == [0.2, -0.1]
+
+
 def test_scores_are_an_indicator_of_each_run(tmp_path):
     score = START | {"event": "score", "n": 2_048}
     scored = write_log(tmp_path / "scored", [*records(40), score | {"images": 20_000, "fd": 90.0},
