@@ -21,8 +21,8 @@ def main(argv=None):
     words = "Anime faces: clean, train GANs, look at the result."
     parser = argparse.ArgumentParser("ganlib", description=words)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for add_verb in (_add_data, _add_check, _add_train, _add_sample, _add_mix, _add_walk, _add_evaluate,
-                     _add_gif, _add_presets):
+    for add_verb in (_add_data, _add_check, _add_train, _add_sample, _add_mix, _add_walk, _add_export,
+                     _add_evaluate, _add_gif, _add_presets):
         add_verb(verbs)
     args, rest = parser.parse_known_args(argv)
     args.labels_asked = _labels_asked(rest, getattr(args, "options", None), parser)
@@ -285,6 +285,29 @@ def _walk(args):
     export_walk(load_generator(args.run), args.out, args.seeds, args.frames, args.loop, args.psi,
                 args.labels_asked)
     print(f"{args.out}: {args.frames} frames")
+
+
+def _add_export(verbs):
+    p = _verb(verbs, "export", _export, "a generator as an ONNX file, for programs without PyTorch")
+    p.add_argument("run", help=RUN)
+    p.add_argument("out", help="OUT.onnx")
+    p.add_argument("--full", action="store_true", help="32 bits a number: twice the size (default 16)")
+
+
+def _export(args):
+    from .sharing.onnx_files import difference, export
+
+    generator = export(args.run, args.out, args.full)
+    G = generator.G
+    inputs = "z to w, and ws to a picture" if G.has_styles else "z to a picture"
+    print(f"{args.out}: {Path(args.out).stat().st_size / 1e6:.1f} MB, {inputs} of "
+          f"{G.resolution}x{G.resolution}.")
+    try:
+        levels = difference(args.out, generator)
+    except GanlibError as error:  # the file is there all the same
+        print(f"Its pictures were not compared with PyTorch's. {error}")
+    else:
+        print(f"Its pictures differ from PyTorch's by {levels:.3f} of 255 levels at most.")
 
 
 # -- how good it is, and how it went

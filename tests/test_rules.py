@@ -35,6 +35,7 @@ LAYERS = [
     ["data", "runs"],
     ["training", "evaluation"],
     ["play", "view"],
+    ["sharing"],
     ["drive"],
     ["choice"],
     ["session"],

@@ -43,8 +43,9 @@ def _binomial(dtype, device):
 
 def blur(x):
     """The binomial filter [1, 2, 1] in both directions, zeros beyond the border."""
-    kernels = _binomial(x.dtype, x.device).expand(x.shape[1], 1, 3, 3)
-    return F.conv2d(x, kernels, padding=1, groups=x.shape[1])
+    channels = int(x.shape[1])  # a number also where the network is traced, as for ONNX
+    kernels = _binomial(x.dtype, x.device).expand(channels, 1, 3, 3)
+    return F.conv2d(x, kernels, padding=1, groups=channels)
 
 
 class Dropout(nn.Dropout):

@@ -153,7 +153,7 @@ class StyleGANGenerator(Growing, StyleGenerator):
 
     def synthesis(self, ws, noise=None):
         noise = self.fixed_noise() if noise is None else noise
-        x = self.const.repeat(len(ws), 1, 1, 1)  # (B, C, 4, 4)
+        x = self.const.repeat(ws.shape[0], 1, 1, 1)  # (B, C, 4, 4)
         for i in range(2 * self.stage + 2):
             if i == 2 * self.stage:
                 below = x  # (B, C, r / 2, r / 2), what the stage below ends with

@@ -45,7 +45,7 @@ class FastGenerator(StyleGenerator):
 
     def synthesis(self, ws, noise=None):
         noise = self.fixed_noise() if noise is None else noise
-        x, rgb = self.const.repeat(len(ws), 1, 1, 1), None  # (B, C, 4, 4)
+        x, rgb = self.const.repeat(ws.shape[0], 1, 1, 1), None  # (B, C, 4, 4)
         for i, layer in enumerate(self.layers):
             x = layer(x, ws[:, i], noise[i])
             if i % 2:  # the pictures of all resolutions add up

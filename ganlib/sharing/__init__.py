@@ -1,0 +1,1 @@
+"""Generators for others: as files that programs without PyTorch draw with."""
