@@ -3,7 +3,7 @@ PYTHON ?= python3
 SHELL := /bin/bash
 BIN := .venv/bin
 
-.PHONY: setup demo site tables test lab outputs address bench faults clean
+.PHONY: setup demo site page tables test lab outputs address bench faults clean
 
 setup: .venv/.done
 .venv/.done: pyproject.toml
@@ -18,6 +18,9 @@ demo: setup  ## a first GAN on drawn faces, and the generators that come with it
 
 site: setup  ## all notebooks, executed, and docs/ as a folder of pages: build/site/index.html
 	$(BIN)/python docs/make_site.py
+
+page: setup  ## a page on which anyone plays with the generators: build/page, for any static host
+	$(BIN)/ganlib page stylegan-labels stylegan-fast build/page
 
 # Two processes of one thread each: the networks of tests are so small that two threads hardly help them
 test: setup  ## all tests, and every notebook in the smoke profile

@@ -22,7 +22,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser("ganlib", description=words)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for add_verb in (_add_data, _add_check, _add_train, _add_sample, _add_mix, _add_walk, _add_export,
-                     _add_evaluate, _add_gif, _add_presets):
+                     _add_page, _add_evaluate, _add_gif, _add_presets):
         add_verb(verbs)
     args, rest = parser.parse_known_args(argv)
     args.labels_asked = _labels_asked(rest, getattr(args, "options", None), parser)
@@ -308,6 +308,21 @@ def _export(args):
         print(f"Its pictures were not compared with PyTorch's. {error}")
     else:
         print(f"Its pictures differ from PyTorch's by {levels:.3f} of 255 levels at most.")
+
+
+def _add_page(verbs):
+    p = _verb(verbs, "page", _page, "a page on which anyone plays with generators, for any static host")
+    p.add_argument("run", nargs="+", help=f"one or more, the first is shown first: {RUN}")
+    p.add_argument("out", help="folder to write")
+
+
+def _page(args):
+    from .sharing.pages import make_page
+
+    out = make_page(args.run, args.out)
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    print(f"{out}: {size / 1e6:.0f} MB. To look at it: {Path(sys.executable).name} -m http.server "
+          f"--directory {out}, and open http://localhost:8000")
 
 
 # -- how good it is, and how it went

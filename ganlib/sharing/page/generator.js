@@ -1,0 +1,346 @@
+// A generator: from the settings of a face to its picture. The same steps as ganlib's in Python:
+// ganlib.play.characters, ganlib.models.sampling and ganlib.play.styles.
+//
+// `run(inputs, rows)` computes with the ONNX file. All else is arithmetic on Float32Arrays.
+
+import { latents, whole } from "./random.js";
+import { unpacked } from "./state.js";
+
+export const STAY = "as it is";
+const OFFERED = 6; // faces that are offered around one
+
+// What the labels of real faces look like: red, green, blue of the hair and of the eyes
+export const HAIR_COLOURS = {
+  black: [83, 78, 86],
+  blonde: [237, 204, 152],
+  blue: [110, 119, 164],
+  brown: [153, 113, 96],
+  green: [137, 160, 135],
+  orange: [228, 162, 119],
+  pink: [232, 163, 173],
+  purple: [150, 114, 155],
+  red: [185, 88, 98],
+  white: [231, 209, 196],
+};
+export const EYE_COLOURS = {
+  aqua: [63, 86, 93],
+  black: [85, 78, 78],
+  blue: [59, 70, 106],
+  brown: [87, 64, 54],
+  green: [62, 87, 69],
+  orange: [110, 72, 59],
+  pink: [102, 65, 78],
+  purple: [88, 57, 96],
+  red: [111, 50, 58],
+  yellow: [112, 89, 59],
+};
+export const COLOURS = { hair: HAIR_COLOURS, eyes: EYE_COLOURS };
+const PLACES = { hair: [0, 1, 2], eyes: [3, 4, 5] };
+// Sliders: what a step changes in red, green, blue of the hair, then of the eyes
+export const LOOKS = {
+  "hair: dark – light": [20, 20, 20, 0, 0, 0],
+  "hair: blue – red": [20, 0, -20, 0, 0, 0],
+  "eyes: dark – light": [0, 0, 0, 10, 10, 10],
+  "eyes: blue – red": [0, 0, 0, 10, 0, -10],
+};
+
+function floats(text) {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  return new Float32Array(bytes.buffer);
+}
+
+function rowsOf(array, width) {
+  const rows = [];
+  for (let start = 0; start < array.length; start += width) {
+    rows.push(array.subarray(start, start + width));
+  }
+  return rows;
+}
+
+// a + amount * b
+function plus(a, b, amount = 1) {
+  return a.map((value, i) => value + amount * b[i]);
+}
+
+function dot(a, b) {
+  return a.reduce((sum, value, i) => sum + value * b[i], 0);
+}
+
+export class Generator {
+  constructor(about, run) {
+    this.about = about;
+    this.run = run;
+    this.side = about.resolution;
+    this.hasStyles = about.has_styles;
+    if (this.hasStyles) {
+      this.mean = floats(about.w_avg);
+      this.named = new Map();
+      const steps = rowsOf(floats(about.directions.steps), about.w_dim);
+      about.directions.names.forEach((name, i) => this.named.set(name, steps[i]));
+      this.colours = rowsOf(floats(about.directions.colours), about.w_dim);
+    }
+    this.labels = new Map();
+    for (const [name, label] of Object.entries(about.labels ?? {})) {
+      const vectors = floats(label.vectors);
+      const width = vectors.length / label.classes.length;
+      this.labels.set(name, { classes: label.classes, vectors: rowsOf(vectors, width) });
+    }
+    if (this.labels.size) {
+      const bytes = Uint8Array.from(atob(about.label_rows), (letter) => letter.charCodeAt(0));
+      this.labelRows = rowsOf(new Int16Array(bytes.buffer), this.labels.size);
+      this.unknown = floats(about.unknown);
+    }
+  }
+
+  // -- labels
+
+  // The numbers of the classes that a seed has, -1 where unknown, as drawn for it in Python.
+  labelsOf(seed) {
+    return this.labels.size ? [...this.labelRows[whole(seed, 0, "labels", this.labelRows.length)]] : [];
+  }
+
+  // What labels add to w, or to the numbers beside z.
+  vectorOf(numbers) {
+    let sum = new Float32Array(this.unknown?.length ?? 0);
+    [...this.labels.values()].forEach(({ vectors }, column) => {
+      if (numbers[column] >= 0) {
+        sum = plus(sum, vectors[numbers[column]]);
+      }
+    });
+    return sum;
+  }
+
+  // The change of w from the labels of a face to what is asked: {attribute: {class: share}}.
+  toLabels(numbers, asked) {
+    let change = new Float32Array(this.unknown?.length ?? 0);
+    [...this.labels.entries()].forEach(([name, { classes, vectors }], column) => {
+      const shares = Object.entries(asked?.[name] ?? {});
+      const all = shares.reduce((sum, [, share]) => sum + share, 0);
+      for (const [wanted, share] of shares) {
+        if (wanted === STAY || !classes.includes(wanted)) {
+          continue;
+        }
+        const part = share / all;
+        change = plus(change, vectors[classes.indexOf(wanted)], part);
+        if (numbers[column] >= 0) {
+          change = plus(change, vectors[numbers[column]], -part);
+        }
+      }
+    });
+    return change;
+  }
+
+  // -- from latents to w
+
+  // [w, ...] of [z, ...], truncated by psi; with labels `numbers`, or unknown ones.
+  async styles(zs, psi, numbers = []) {
+    const ws = await this.mapping(zs);
+    const labels = this.vectorOf(numbers);
+    return ws.map((w) => {
+      const truncated = this.mean.map((mean, i) => mean + psi * (w[i] - mean));
+      return labels.length ? plus(truncated, labels) : truncated;
+    });
+  }
+
+  async mapping(zs) {
+    const flat = new Float32Array(zs.length * this.about.z_dim);
+    zs.forEach((z, i) => flat.set(z, i * this.about.z_dim));
+    const { w } = await this.run({ z: flat }, zs.length);
+    return rowsOf(w, this.about.w_dim);
+  }
+
+  // w of latents number 0 to count of a seed.
+  async seedStyles(seed, count, psi, numbers) {
+    return this.styles(latents(seed, this.about.z_dim, 0, count), psi, numbers);
+  }
+
+  async neighbours(w, seed, amount, psi, numbers) {
+    const labels = this.vectorOf(numbers);
+    const mean = labels.length ? plus(this.mean, labels) : this.mean;
+    const fresh = await this.seedStyles(seed, OFFERED, psi, numbers);
+    const held = Math.sqrt(1 - amount ** 2);
+    return fresh.map((other) =>
+      mean.map((m, i) => m + held * (w[i] - m) + amount * (other[i] - m)));
+  }
+
+  // w of a seed after steps from neighbour to neighbour: [[seed, number, amount], ...].
+  async origin(state) {
+    const numbers = this.labelsOf(state.seed);
+    let w = (await this.seedStyles(state.seed, 1, state.psi, numbers))[0];
+    for (const [seed, number, amount] of state.steps) {
+      w = (await this.neighbours(w, seed, amount, state.psi, numbers))[number];
+    }
+    return w;
+  }
+
+  // -- a face
+
+  // ws, Float32Array(layers * w_dim), of the settings of a face.
+  async ws(state) {
+    const { base } = state;
+    const numbers = base ? [...this.labels.keys()].map(() => -1) : this.labelsOf(state.seed);
+    let layers = base
+      ? unpacked(base, this.about.layers, this.about.w_dim)
+      : this.everywhere(await this.origin(state));
+    const held = state.hold ? this.about.layer_groups.middle[0] : 0;
+    if (this.labels.size) {
+      layers = this.moved(layers, this.toLabels(numbers, state.labels), held);
+    }
+    let colour = await this.toNamedColours(layers, state.named);
+    let shape = new Float32Array(this.about.w_dim);
+    for (const [name, strength] of Object.entries(state.changes)) {
+      if (name in LOOKS) {
+        colour = plus(colour, LOOKS[name], strength);
+      } else if (this.named.has(name)) {
+        const direction = this.named.get(name);
+        shape = plus(shape, state.hold ? this.without(direction) : direction, strength);
+      }
+    }
+    layers = this.moved(layers, shape, 0);
+    let change = new Float32Array(this.about.w_dim);
+    colour.forEach((levels, i) => {
+      change = plus(change, this.colours[i], levels);
+    });
+    layers = this.moved(layers, change, held);
+    return state.mix ? this.mixed(layers, await this.ws(state.mix.face), state.mix) : layers;
+  }
+
+  everywhere(w) {
+    const layers = new Float32Array(this.about.layers * w.length);
+    for (let i = 0; i < this.about.layers; i++) {
+      layers.set(w, i * w.length);
+    }
+    return layers;
+  }
+
+  // ws with a change (w_dim) in all layers from `first` on.
+  moved(ws, change, first) {
+    const size = this.about.w_dim;
+    return ws.map((value, i) => (i >= first * size ? value + change[i % size] : value));
+  }
+
+  mixed(ws, other, { first, end }) {
+    const size = this.about.w_dim;
+    return ws.map((value, i) => (i >= first * size && i < end * size ? other[i] : value));
+  }
+
+  // The change in levels of 256 from the colours of a face to those that are named: {hair: {name, amount}}.
+  async toNamedColours(ws, named) {
+    const change = [0, 0, 0, 0, 0, 0];
+    const asked = Object.entries(named ?? {}).filter(
+      ([part, { name }]) => !this.labels.has(part) && name !== STAY && COLOURS[part]?.[name]);
+    if (!asked.length) {
+      return change;
+    }
+    const now = faceColours((await this.draw([ws]))[0], this.side);
+    for (const [part, { name, amount }] of asked) {
+      PLACES[part].forEach((place, i) => {
+        change[place] = amount * (COLOURS[part][name][i] - now[place]);
+      });
+    }
+    return change;
+  }
+
+  // The part of a direction that is orthogonal to those of the colours.
+  without(direction) {
+    let rest = direction;
+    for (const axis of this.colourAxes()) {
+      rest = plus(rest, axis, -dot(rest, axis));
+    }
+    return rest;
+  }
+
+  // Gram & Schmidt: unit vectors that span the directions of the colours.
+  colourAxes() {
+    if (!this.axes) {
+      this.axes = [];
+      for (const colour of this.colours) {
+        let rest = colour;
+        for (const axis of this.axes) {
+          rest = plus(rest, axis, -dot(rest, axis));
+        }
+        const length = Math.sqrt(dot(rest, rest));
+        if (length > 1e-9) {
+          this.axes.push(rest.map((value) => value / length));
+        }
+      }
+    }
+    return this.axes;
+  }
+
+  // -- pictures
+
+  // RGBA pixels, Uint8ClampedArray(side * side * 4), of each of [ws, ...]; of [z, ...] without styles.
+  async draw(faces) {
+    const size = faces[0].length;
+    const flat = new Float32Array(faces.length * size);
+    faces.forEach((face, i) => flat.set(face, i * size));
+    const name = this.hasStyles ? "ws" : "z";
+    const { image } = await this.run({ [name]: flat }, faces.length);
+    return faces.map((_, i) => pixels(image, i, this.side));
+  }
+
+  // What `draw` takes, of the settings of a face.
+  async latentsOf(state) {
+    if (this.hasStyles) {
+      return this.ws(state);
+    }
+    const z = latents(state.seed, this.about.z_dim, 0, 1)[0];
+    if (!this.labels.size) {
+      return z;
+    }
+    const numbers = this.labelsOf(state.seed);
+    const beside = plus(plus(this.unknown, this.vectorOf(numbers)), this.toLabels(numbers, state.labels));
+    return Float32Array.from([...z, ...beside]);
+  }
+}
+
+// Picture i of image (n, 3, side, side) in [-1, 1].
+function pixels(image, i, side) {
+  const area = side * side;
+  const out = new Uint8ClampedArray(4 * area);
+  for (let channel = 0; channel < 3; channel++) {
+    const start = (3 * i + channel) * area;
+    for (let p = 0; p < area; p++) {
+      out[4 * p + channel] = Math.round((image[start + p] + 1) * 127.5);
+    }
+  }
+  for (let p = 0; p < area; p++) {
+    out[4 * p + 3] = 255;
+  }
+  return out;
+}
+
+// Red, green, blue of the hair (median) and of the eyes (mean, where the dark counts more) of a picture.
+export function faceColours(rgba, side) {
+  const unit = side / 64;
+  const hair = cut(rgba, side, unit, 2, 12, 16, 48);
+  const eyes = [...cut(rgba, side, unit, 24, 32, 16, 24), ...cut(rgba, side, unit, 24, 32, 40, 48)];
+  const found = [];
+  for (let channel = 0; channel < 3; channel++) {
+    found.push(median(hair.map((pixel) => pixel[channel])));
+  }
+  const dark = eyes.map(([r, g, b]) => (256 - (r + g + b) / 3) ** 2);
+  const all = dark.reduce((sum, weight) => sum + weight, 0);
+  for (let channel = 0; channel < 3; channel++) {
+    found.push(eyes.reduce((sum, pixel, i) => sum + pixel[channel] * dark[i], 0) / all);
+  }
+  return found;
+}
+
+function cut(rgba, side, unit, top, bottom, left, right) {
+  const found = [];
+  for (let y = Math.round(top * unit); y < Math.round(bottom * unit); y++) {
+    for (let x = Math.round(left * unit); x < Math.round(right * unit); x++) {
+      const p = 4 * (y * side + x);
+      found.push([rgba[p], rgba[p + 1], rgba[p + 2]]);
+    }
+  }
+  return found;
+}
+
+function median(values) {
+  const sorted = values.sort((a, b) => a - b);
+  const middle = sorted.length / 2;
+  return sorted.length % 2 ? sorted[Math.floor(middle)] : (sorted[middle - 1] + sorted[middle]) / 2;
+}

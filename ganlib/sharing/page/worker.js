@@ -1,0 +1,154 @@
+// The worker: it holds the generator, so that the page never waits for it.
+//
+// It is sent {id, verb, ...} and answers {id, result} or {id, error}: the name of a text, and what goes into
+// it. While a generator arrives it also sends {progress: share of it}.
+
+import * as ort from "./ort/ort.wasm.min.mjs";
+import { Generator } from "./generator.js";
+
+const KEPT = 200; // faces whose latents are remembered
+
+ort.env.wasm.wasmPaths = new URL("./ort/", import.meta.url).href;
+ort.env.wasm.numThreads = 1; // more would need headers that static hosts do not send
+
+let generator = null;
+const remembered = new Map();
+
+class Trouble extends Error {
+  constructor(text, values = {}) {
+    super(text);
+    this.values = values;
+  }
+}
+
+// -- loading
+
+async function load({ entry }) {
+  const bytes = await fetchWhole(new URL(entry.file, import.meta.url), entry.size);
+  await check(bytes, entry.sha256);
+  let session;
+  try {
+    session = await ort.InferenceSession.create(bytes, { executionProviders: ["wasm"] });
+  } catch (error) {
+    throw new Trouble("cannotRead", { name: entry.name, why: String(error.message ?? error) });
+  }
+  remembered.clear();
+  generator = new Generator(entry.about, (inputs, rows) => compute(session, entry.about, inputs, rows));
+}
+
+async function fetchWhole(address, size) {
+  let answer;
+  try {
+    answer = await fetch(address);
+  } catch {
+    throw new Trouble("noConnection");
+  }
+  if (!answer.ok) {
+    throw new Trouble("notThere", { status: answer.status });
+  }
+  const bytes = new Uint8Array(size);
+  let got = 0;
+  const reader = answer.body.getReader();
+  for (;;) {
+    const { done, value } = await reader.read().catch(() => {
+      throw new Trouble("notWhole");
+    });
+    if (done) {
+      break;
+    }
+    if (got + value.length > size) {
+      throw new Trouble("notWhole");
+    }
+    bytes.set(value, got);
+    got += value.length;
+    postMessage({ progress: got / size });
+  }
+  if (got !== size) {
+    throw new Trouble("notWhole");
+  }
+  return bytes;
+}
+
+// Browsers compute this where the page came by https, or from this computer.
+async function check(bytes, expected) {
+  if (!globalThis.crypto?.subtle) {
+    return;
+  }
+  const found = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  const text = [...found].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  if (text !== expected) {
+    throw new Trouble("notWhole");
+  }
+}
+
+// One half of the network: the inputs that are not given have no rows.
+async function compute(session, about, inputs, rows) {
+  const shapes = about.has_styles
+    ? { z: [about.z_dim], ws: [about.layers, about.w_dim] }
+    : { z: [inputs.z.length / rows] };
+  const feeds = {};
+  for (const [name, shape] of Object.entries(shapes)) {
+    const given = inputs[name];
+    feeds[name] = new ort.Tensor("float32", given ?? new Float32Array(0), [given ? rows : 0, ...shape]);
+  }
+  const found = await session.run(feeds);
+  return Object.fromEntries(Object.entries(found).map(([name, tensor]) => [name, tensor.data]));
+}
+
+// -- drawing
+
+async function latentsOf(state) {
+  const key = JSON.stringify(state);
+  let found = remembered.get(key);
+  if (!found) {
+    found = await generator.latentsOf(state);
+    remembered.set(key, found);
+    if (remembered.size > KEPT) {
+      remembered.delete(remembered.keys().next().value);
+    }
+  }
+  return found;
+}
+
+// Pictures of faces. between: [a, b, share], a face on the way from a to b.
+async function draw({ states, between }) {
+  const begun = performance.now();
+  let faces;
+  if (between) {
+    const [a, b, share] = between;
+    const from = await latentsOf(a);
+    const to = await latentsOf(b);
+    faces = [from.map((value, i) => value + share * (to[i] - value))];
+  } else {
+    faces = [];
+    for (const state of states) {
+      faces.push(await latentsOf(state));
+    }
+  }
+  const pictures = await generator.draw(faces);
+  return { pictures, milliseconds: performance.now() - begun };
+}
+
+// The latents of a face, for a file: Float32Array and its shape.
+async function latents({ state }) {
+  const values = (await latentsOf(state)).slice();
+  const { about } = generator;
+  const shape = about.has_styles ? [1, about.layers, about.w_dim] : [1, values.length];
+  return { values, shape };
+}
+
+const VERBS = { load, draw, latents };
+
+onmessage = async ({ data }) => {
+  const { id, verb, ...rest } = data;
+  try {
+    const result = await VERBS[verb](rest);
+    const buffers = result?.pictures?.map((picture) => picture.buffer) ?? [];
+    postMessage({ id, result }, buffers);
+  } catch (error) {
+    const known = error instanceof Trouble;
+    const text = known ? error.message : "unexpected";
+    const values = known ? error.values : { why: String(error.message ?? error) };
+    postMessage({ id, error: { text, values } });
+  }
+};
