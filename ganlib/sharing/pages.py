@@ -28,8 +28,8 @@ FILES = {  # of the package: their SHA-256
 LICENCE = ("ONNX Runtime is Copyright (c) Microsoft Corporation, under the MIT licence: "
            "https://github.com/microsoft/onnxruntime/blob/main/LICENSE\n")
 MARK = "ganlib-page"  # a file that tells such a folder from others
-CODE = ("index.html", "style.css", "app.js", "worker.js", "generator.js", "random.js", "state.js", "files.js",
-        "texts.js")
+CODE = ("index.html", "style.css", "app.js", "drawing.js", "elements.js", "enlarge.js", "files.js",
+        "generator.js", "panels.js", "random.js", "state.js", "studio.js", "texts.js", "tray.js", "worker.js")
 
 
 def make_page(sources, out):
@@ -104,8 +104,8 @@ def fetch_runtime():
         raise GanlibError("The page needs ONNX Runtime for browsers, which npm fetches, and there is no npm "
                           "here. Install Node.js, and make the same call again.")
     with tempfile.TemporaryDirectory() as place:
-        packed = subprocess.run([npm, "pack", "--silent", f"{PACKAGE}@{VERSION}"], cwd=place, text=True,
-                                capture_output=True, check=False)
+        command = [npm, "pack", "--silent", f"{PACKAGE}@{VERSION}"]
+        packed = subprocess.run(command, cwd=place, text=True, capture_output=True, check=False)  # noqa: S603
         archives = [*Path(place).glob("*.tgz")]
         if packed.returncode or not archives:
             why = (packed.stderr.strip().splitlines() or ["it said nothing"])[-1]

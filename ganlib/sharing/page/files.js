@@ -2,6 +2,7 @@
 //
 // A latent file is a safetensors file. A picture that the page saves holds one, too, as a text in the PNG.
 
+import { canvasOf } from "./drawing.js";
 import { newFace, packed } from "./state.js";
 
 const KIND = "ganlib latents";
@@ -198,19 +199,6 @@ export async function readFace(file, entry) {
 }
 
 // -- pictures
-
-// A canvas with a picture, enlarged smoothly.
-export function canvasOf(rgba, side, size) {
-  const small = document.createElement("canvas");
-  small.width = small.height = side;
-  small.getContext("2d").putImageData(new ImageData(rgba, side), 0, 0);
-  const canvas = document.createElement("canvas");
-  canvas.width = canvas.height = size;
-  const context = canvas.getContext("2d");
-  context.imageSmoothingQuality = "high";
-  context.drawImage(small, 0, 0, size, size);
-  return canvas;
-}
 
 export async function pngOf(canvas) {
   const blob = await new Promise((done) => canvas.toBlob(done, "image/png"));

@@ -1,0 +1,313 @@
+// The tools: one panel at a time, below the tabs.
+
+import { drawLast, paint } from "./drawing.js";
+import { $, button, checkbox, colourChoice, grid, hint, make, menu, slider } from "./elements.js";
+import { COLOURS, LOOKS, STAY } from "./generator.js";
+import { copied, newFace } from "./state.js";
+import { change, isSame, keptHere, randomSeed, showPicture, studio } from "./studio.js";
+import { text, word } from "./texts.js";
+
+const OFFERED = 6; // neighbours, and faces to mix with
+const SMALL = 96; // pixels of a small face
+const SECONDS = 2; // of a walk, from face to face
+
+const PANELS = { design: designPanel, directions: directionsPanel, mix: mixPanel, walk: walkPanel };
+const TABS = Object.keys(PANELS);
+let tab = "design";
+
+export function showTabs() {
+  const list = $("tabs");
+  list.setAttribute("aria-label", text("tools"));
+  list.replaceChildren(...TABS.map((name) => {
+    const made = button(name, () => chooseTab(name), { id: `tab-${name}` });
+    made.setAttribute("role", "tab");
+    made.setAttribute("aria-selected", String(name === tab));
+    made.setAttribute("aria-controls", "panel");
+    made.tabIndex = name === tab ? 0 : -1;
+    return made;
+  }));
+}
+
+function chooseTab(name) {
+  studio.walking = null;
+  tab = name;
+  showTabs();
+  showPanel();
+}
+
+export function listenToTabs() {
+  $("tabs").addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (step) {
+      chooseTab(TABS[(TABS.indexOf(tab) + step + TABS.length) % TABS.length]);
+      $(`tab-${tab}`).focus();
+    }
+  });
+}
+
+// The panel is made anew. What had the keyboard keeps it: it is found again by its key.
+export function showPanel() {
+  const panel = $("panel");
+  const { key } = document.activeElement?.dataset ?? {};
+  panel.setAttribute("aria-labelledby", `tab-${tab}`);
+  panel.replaceChildren(...PANELS[tab]());
+  if (key) {
+    panel.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
+  }
+}
+
+// What depends on the kept faces.
+export function trayChanged() {
+  if (tab === "mix" || tab === "walk") {
+    showPanel();
+  }
+}
+
+// -- design
+
+function designPanel() {
+  const { about } = studio.entry;
+  if (!about.has_styles && !about.labels) {
+    return [hint("noStyles")];
+  }
+  const parts = [];
+  for (const [attribute, { classes }] of Object.entries(about.labels ?? {})) {
+    parts.push(...labelControls(attribute, classes));
+  }
+  const measured = Object.keys(COLOURS).filter((part) => about.has_styles && !about.labels?.[part]);
+  for (const part of measured) {
+    parts.push(...colourControls(part));
+  }
+  parts.push(hint(measured.length ? "measured" : "learned"));
+  if (about.has_styles && !studio.face.base) {
+    const boldness = slider(text("boldness"), studio.face.psi, { min: 0, max: 1.2 }, (psi) => {
+      change({ ...copied(studio.face), psi }, { kind: "psi", redraw: false });
+      drawNear();
+    });
+    parts.push(grid(boldness), hint("boldnessHint"), ...nearPart());
+  }
+  return parts;
+}
+
+// The face with an attribute of two classes, `share` of the second one.
+function ordered(attribute, first, second, share) {
+  const next = copied(studio.face);
+  if (second) {
+    next.labels[attribute] = { [first]: 1 - share, [second]: share };
+  } else if (first === STAY) {
+    delete next.labels[attribute];
+  } else {
+    next.labels[attribute] = { [first]: 1 };
+  }
+  return next;
+}
+
+// The colour of a label, a menu for a second one, and how much of that.
+function labelControls(attribute, classes) {
+  const shares = Object.entries(studio.face.labels[attribute] ?? { [STAY]: 1 });
+  const [first] = shares[0];
+  const [second, share] = shares[1] ?? ["", 0.5];
+  const choice = colourChoice(word(attribute), first, classes, (one) => {
+    change(ordered(attribute, one, second === one ? "" : second, share));
+  });
+  const options = [["", text("nothing")], ...classes.map((name) => [name, word(name)])];
+  const more = [menu(`${word(attribute)}, ${text("mixedWith")}`, second, options, (other) => {
+    change(ordered(attribute, first, other === first ? "" : other, share));
+  })];
+  if (second) {
+    more.push(slider(`${word(second)}: ${text("howMuch")}`, share, { min: 0, max: 1 }, (part) => {
+      change(ordered(attribute, first, second, part), { kind: `label ${attribute}`, redraw: false });
+    }));
+  }
+  return [choice, grid(...more)];
+}
+
+// A colour of a generator that has learned no names, and how much of it.
+function colourControls(part) {
+  const { name, amount } = studio.face.named[part] ?? { name: STAY, amount: 1 };
+  const controls = [colourChoice(word(part), name, Object.keys(COLOURS[part]), (wanted) => {
+    const next = copied(studio.face);
+    delete next.named[part];
+    if (wanted !== STAY) {
+      next.named[part] = { name: wanted, amount };
+    }
+    change(next);
+  })];
+  if (name !== STAY) {
+    controls.push(grid(slider(`${word(part)}: ${text("howMuch")}`, amount, { min: 0, max: 2 }, (value) => {
+      const next = copied(studio.face);
+      next.named[part] = { name, amount: value };
+      change(next, { kind: `colour ${part}`, redraw: false });
+    })));
+  }
+  return controls;
+}
+
+// -- faces to click
+
+// A row of buttons with faces on them. isPressed(state): whether it is chosen.
+function faceButtons(kind, states, label, pressed, isPressed = () => false) {
+  const buttons = states.map((state, i) => {
+    const made = make("button", { type: "button" }, make("canvas", { width: SMALL, height: SMALL }));
+    made.setAttribute("aria-label", text(label, { number: i + 1 }));
+    made.setAttribute("aria-pressed", String(isPressed(state)));
+    made.dataset.key = `${kind} ${i}`;
+    made.addEventListener("click", () => pressed(state));
+    return made;
+  });
+  drawLast(kind, { states }, (pictures) => {
+    pictures.forEach((picture, i) => {
+      const canvas = buttons[i].querySelector("canvas");
+      paint(canvas, picture, studio.entry.about.resolution, SMALL);
+      canvas.dataset.drawn = "1";
+    });
+  });
+  return make("div", { className: "faces" }, ...buttons);
+}
+
+let different = 0.4;
+let nearSeed = 1;
+let nearRow = null;
+
+// The settings of six faces like one.
+export function neighboursOf(face) {
+  return Array.from({ length: OFFERED }, (_, i) => {
+    const next = copied(face);
+    next.steps.push([nearSeed, i, different]);
+    return next;
+  });
+}
+
+function drawNear() {
+  nearRow.replaceChildren(faceButtons("near", neighboursOf(studio.face), "neighbour", (state) => {
+    nearSeed += 1;
+    change(state);
+  }));
+}
+
+function nearPart() {
+  nearRow = make("div");
+  drawNear();
+  const amount = slider(text("howDifferent"), different, { min: 0.1, max: 0.9 }, (value) => {
+    different = value;
+    drawNear();
+  });
+  const others = button("others", () => {
+    nearSeed += 1;
+    drawNear();
+  });
+  return [make("h3", {}, text("near")), hint("nearHint"), nearRow, grid(amount), others];
+}
+
+// -- directions
+
+function directionsPanel() {
+  if (!studio.entry.about.has_styles) {
+    return [hint("noStyles")];
+  }
+  const sliders = studio.entry.sliders.map(directionSlider);
+  const hold = checkbox("hold", studio.face.hold, (held) => change({ ...copied(studio.face), hold: held }));
+  const reset = button("reset", () => change({ ...copied(studio.face), changes: {} }));
+  return [hint("holdHint"), grid(...sliders), hold, reset];
+}
+
+function directionSlider(name) {
+  const most = name in LOOKS ? 4 : 3;
+  const value = studio.face.changes[name] ?? 0;
+  return slider(word(name), value, { min: -most, max: most, step: 0.05 }, (strength) => {
+    const next = copied(studio.face);
+    delete next.changes[name];
+    if (strength !== 0) {
+      next.changes[name] = strength;
+    }
+    change(next, { kind: name, redraw: false });
+  });
+}
+
+// -- mixing
+
+let mixSeeds = [7, 12, 19, 25, 31, 40];
+
+function mixPanel() {
+  const { entry, face } = studio;
+  if (!entry.about.has_styles) {
+    return [hint("noStyles")];
+  }
+  const groups = Object.entries(entry.about.layer_groups);
+  const { first, end } = face.mix ?? { first: groups[1][1][0], end: groups.at(-1)[1][1] };
+  const kept = keptHere().slice(-OFFERED).map((one) => ({ ...copied(one), mix: null }));
+  const states = [...kept, ...mixSeeds.map((seed) => newFace(entry.name, seed))];
+  const row = faceButtons("mix", states, "mixFace", (state) => {
+    change({ ...copied(face), mix: { first, end, face: state } });
+  }, (state) => isSame(state, face.mix?.face));
+  const boxes = groups.map(([name, [from, to]]) => {
+    const isOn = first <= from && to <= end;
+    return checkbox(name, isOn, () => change(mixedAnew(groups, boxes)), { disabled: !face.mix });
+  });
+  const others = button("others", () => {
+    mixSeeds = mixSeeds.map(randomSeed);
+    showPanel();
+  });
+  const none = button("noMix", () => change({ ...copied(face), mix: null }), { disabled: !face.mix });
+  return [hint("mixHint"), row, make("div", {}, ...boxes), make("div", { className: "buttons left" }, others, none)];
+}
+
+// The face with the layers of the groups that are ticked, in one piece: from the first of them to the last.
+function mixedAnew(groups, boxes) {
+  const next = copied(studio.face);
+  const ticked = groups.filter((_, i) => boxes[i].querySelector("input").checked).map(([, range]) => range);
+  next.mix = ticked.length ? { ...next.mix, first: ticked[0][0], end: ticked.at(-1)[1] } : null;
+  return next;
+}
+
+// -- a walk
+
+function wayOfWalk() {
+  const kept = keptHere();
+  const { entry, face } = studio;
+  const stops = kept.length > 1 ? kept : [...kept, newFace(entry.name, 12), newFace(entry.name, 25)];
+  return [face, ...stops.filter((stop) => !isSame(stop, face))];
+}
+
+function walkPanel() {
+  const way = wayOfWalk();
+  const bar = slider(text("position"), 0, { min: 0, max: way.length - 0.01 }, (position) => {
+    studio.walking = null;
+    drawOnTheWay(way, position);
+  });
+  const input = bar.querySelector("input");
+  const play = button("play", () => {
+    if (studio.walking) {
+      studio.walking = null;
+    } else {
+      walkOn(way, input, play);
+    }
+  }, { className: "first" });
+  return [hint("walkHint"), play, bar];
+}
+
+function drawOnTheWay(way, position, then = () => {}) {
+  const leg = Math.floor(position) % way.length;
+  const between = [way[leg], way[(leg + 1) % way.length], position % 1];
+  drawLast("face", { between }, ([picture]) => {
+    showPicture(picture);
+    then();
+  });
+}
+
+function walkOn(way, input, play) {
+  const mine = { begun: performance.now() - 1000 * SECONDS * Number(input.value) };
+  studio.walking = mine;
+  play.textContent = text("pause");
+  const frame = () => {
+    if (studio.walking !== mine) {
+      play.textContent = text("play");
+      return;
+    }
+    const position = ((performance.now() - mine.begun) / 1000 / SECONDS) % way.length;
+    input.value = position;
+    drawOnTheWay(way, position, () => requestAnimationFrame(frame));
+  };
+  frame();
+}
+
