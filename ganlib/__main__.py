@@ -3,6 +3,7 @@
 A verb imports what it needs when it is called, so that `ganlib --help` takes no time.
 """
 import argparse
+import contextlib
 import difflib
 import sys
 import warnings
@@ -162,6 +163,8 @@ def _add_train(verbs):
                    help="on so many processes, one for each GPU; 0: as many as there are GPUs (default 1)")
     p.add_argument("--stop-when-worse", type=float, metavar="FACTOR",
                    help="end a run whose score is above FACTOR times its best three times in a row (1.3)")
+    p.add_argument("--tensorboard", action="store_true",
+                   help="write curves and samples for TensorBoard as well, to RUN/tensorboard")
     p.add_argument("--driven", action="store_true", help=argparse.SUPPRESS)
 
 
@@ -196,13 +199,29 @@ def _trained(args):
         changes["start_from"] = args.start_from
     config = preset_from(args.preset, args.profile, args.run, **changes)
     if not args.driven:
-        return train(config, args.pack, args.run, processes=args.processes)
+        with _tensorboard(args) as hook:
+            return train(config, args.pack, args.run, hook=hook, processes=args.processes)
     if started()[0] == 0:
         stop_when_told()
     run = train(config, args.pack, args.run, hook=lambda record: tell(record=record), progress=False)
     if started()[0] == 0:
         tell(ended=asdict(run) | {"path": str(run.path)})
     return run
+
+
+@contextlib.contextmanager
+def _tensorboard(args):
+    """The hook that --tensorboard asks for, closed at the end, or None."""
+    if not args.tensorboard:
+        yield None
+        return
+    from .view.tensorboard import TensorBoardHook
+
+    hook = TensorBoardHook(args.run)
+    try:
+        yield hook
+    finally:
+        hook.close()
 
 
 def _changes(items):
