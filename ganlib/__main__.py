@@ -283,6 +283,7 @@ def _mix(args):
     export_mixing_sheet(load_generator(args.run), args.out, args.rows, args.cols, args.layers, args.psi,
                         args.labels_asked)
     print(f"{args.out}: {args.layers} layers from the faces across, the others from those down")
+    _tell_words(args.rows, args.cols)
 
 
 def _add_walk(verbs):
@@ -304,6 +305,16 @@ def _walk(args):
     export_walk(load_generator(args.run), args.out, args.seeds, args.frames, args.loop, args.psi,
                 args.labels_asked)
     print(f"{args.out}: {args.frames} frames")
+    _tell_words(args.seeds)
+
+
+def _tell_words(*seeds):
+    """Say which seeds words stand for; the path of a latent file is no word."""
+    from .seeding import words_told
+
+    for told in (words_told(some) for some in seeds if not some.endswith(".safetensors")):
+        if told:
+            print(told)
 
 
 def _add_export(verbs):

@@ -1,8 +1,11 @@
 """Random numbers that follow from a seed and a position in the run, so that a resumed run draws the same."""
 import hashlib
+import operator
+import re
 
 import torch
 
+from .errors import GanlibError
 from .machine.processes import world
 
 
@@ -10,6 +13,43 @@ def mixed(seed, position, stream):
     """An int of 63 bits that depends on (seed, position in the run, name of the stream) and nothing else."""
     key = hashlib.blake2b(f"{stream}/{seed}/{position}".encode(), digest_size=8).digest()
     return int.from_bytes(key, "big") >> 1
+
+
+def seed_numbers(seeds):
+    """Seeds as a list of whole numbers: from a list, or from a text with commas or spaces between them.
+
+    A word is a seed as well, such as a name: it stands for the number of `seed_of_word`. Raises GanlibError
+    for anything else, such as 1.5, and where there is none.
+    """
+    words = re.split(r"[,\s]+", seeds.strip(", \t\n")) if isinstance(seeds, str) else seeds
+    try:
+        numbers = [_seed_number(word) for word in words]
+        return numbers if numbers else [int("")]
+    except (ValueError, TypeError):
+        raise GanlibError(f"seeds={seeds!r}: expected whole numbers or words with commas between them, as in "
+                          "1,2,3 or ann,bob.") from None
+
+
+def _seed_number(seed):
+    """A seed as a number; ValueError or TypeError where it is neither a whole number nor a word."""
+    if not isinstance(seed, str):
+        return operator.index(seed)
+    return seed_of_word(seed.strip()) if _is_word(seed) else int(seed)
+
+
+def _is_word(seed):
+    return re.match(r"\s*[^\W\d_]", str(seed)) is not None  # begins with a letter
+
+
+def seed_of_word(word):
+    """The seed that a word stands for: below 2^32, the same on every machine (BLAKE2b of 4 bytes)."""
+    return int.from_bytes(hashlib.blake2b(word.encode(), digest_size=4).digest(), "big")
+
+
+def words_told(seeds):
+    """What words among seeds stand for, as in "ann is seed 2,912,003,441"; "" where all are numbers."""
+    words = re.split(r"[,\s]+", seeds) if isinstance(seeds, str) else [str(seed) for seed in seeds]
+    return ", ".join(f"{word} is seed {seed_of_word(word):,}" for word in words if _is_word(word))
 
 
 def seeded(seed, position, stream):

@@ -13,7 +13,7 @@ import torch
 from ..errors import GanlibError, did_you_mean, memory_advice
 from ..images import enlarged, to_uint8
 from ..machine.threads import ThreadChooser
-from ..seeding import seeded
+from ..seeding import seed_numbers, seeded
 from .asking import drawn_labels
 from .store import network
 
@@ -35,7 +35,7 @@ def latents(n, z_dim, seed=0, start=0):
 
 
 def seed_latents(G, seeds):
-    """z (n, z_dim), the first latent of each seed; seeds: whole numbers in a list, or as in "1,2,3"."""
+    """z (n, z_dim), the first latent of each seed; seeds as for `seed_numbers`: a list, or as in "1,2,3"."""
     z_dim = network(G).z_dim
     return torch.cat([latents(1, z_dim, seed) for seed in seed_numbers(seeds)])
 
@@ -56,17 +56,6 @@ def seed_labels(G, seeds, labels=None):
             one[name] = name_of_class
     found = [drawn_labels(G, 1, seed, 0, one) for seed, one in zip(numbers, each, strict=True)]
     return torch.cat(found) if network(G).attributes else None
-
-
-def seed_numbers(seeds):
-    """Seeds as a list of whole numbers, from such a list or from "1,2,3"."""
-    try:
-        words = seeds.split(",") if isinstance(seeds, str) else seeds
-        numbers = [int(str(word)) for word in words]
-        return numbers if numbers else [int("")]
-    except (ValueError, TypeError):
-        message = f"seeds={seeds!r}: expected whole numbers with commas between them, as in 1,2,3."
-        raise GanlibError(message) from None
 
 
 @torch.no_grad()

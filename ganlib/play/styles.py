@@ -18,10 +18,10 @@ from ..models.sampling import (
     layers_of,
     seed_labels,
     seed_latents,
-    seed_numbers,
     styles,
 )
 from ..models.store import network
+from ..seeding import seed_numbers
 from ..view.pictures import table
 from .latent_files import load_latents
 

@@ -277,7 +277,7 @@ def play_walk(page, exports):
     walk.cell.locator("select").last.select_option("fresh")
     walk.says("noise fresh 1")
     walk.cell.locator("select").last.select_option("fixed")
-    walk.cell.locator("input[type=text]").first.fill("5, x")
+    walk.cell.locator("input[type=text]").first.fill("5, 1.5")
     walk.cell.locator("input[type=text]").first.press("Enter")
     walk.says("expected whole numbers")
     walk.cell.locator("input[type=text]").first.fill("5, 6")

@@ -17,6 +17,7 @@ from ganlib.models.sampling import generate, sample
 from ganlib.models.store import load_generator
 from ganlib.play.characters import character
 from ganlib.play.latent_files import load_latents, save_latents
+from ganlib.seeding import seed_of_word
 from ganlib.sharing.pages import make_page
 
 SECONDS = 60
@@ -262,6 +263,22 @@ def test_every_control_does_something_and_can_be_undone(visit):
     assert page.locator("#undo").is_disabled()
     page.locator("#redo").click()
     assert drawn(page) == seen[1]
+
+
+def test_a_name_is_a_seed_as_in_python(visit):
+    page = visit()
+    seed = page.locator("#panel input[type=text]")
+    for name in ("ann", "Änne Lee"):
+        seed.fill(name)
+        seed.press("Enter")
+        settled(page)
+        assert f"s={seed_of_word(name)}" in page.url
+    picture = sample_of(load_generator("stylegan-labels"), seed_of_word("Änne Lee"))
+    assert np.abs(pixels(saved(page, "64")) - picture).max() <= 1
+
+
+def sample_of(generator, seed):
+    return generate(generator.G, character(generator, seed))[0]
 
 
 def test_a_walk_plays_and_stops(visit):

@@ -124,10 +124,10 @@ def test_words_that_are_no_labels(tmp_path, capsys, words):
     (["walk", "stylegan", "x.gif", "--psi", "inf"], "psi=inf"),
     (["sample", "dcgan", "x.npy", "--psi", "0.7"], "no styles"),
     (["walk", "dcgan", "x.gif", "--psi", "0.7"], "no styles"),
-    (["mix", "stylegan", "x.png", "--rows", "1,2,x"], "whole numbers"),
+    (["mix", "stylegan", "x.png", "--rows", "1,2,0.5"], "whole numbers"),
     (["mix", "stylegan", "x.jpg"], ".png"),
     (["mix", "stylegan", "x.png", "--layers", "midle"], "Did you mean 'middle'"),
-    (["walk", "stylegan", "x.gif", "--seeds", "1,b"], "whole numbers"),
+    (["walk", "stylegan", "x.gif", "--seeds", "1,-"], "whole numbers"),
     (["walk", "stylegan", "x.gif", "--seeds", "1"], "1 face: a walk needs two"),
     (["walk", "stylegan", "x.avi", "--frames", "2"], "expected a name that ends in .webp"),
 ])
@@ -137,3 +137,9 @@ def test_shell_errors_are_one_clear_line(generator_files, tmp_path, capsys, word
     err = capsys.readouterr().err
     assert expected in err and "Traceback" not in err and len(err.strip().splitlines()) <= 2
     assert not list(tmp_path.iterdir())
+
+
+def test_words_are_seeds_and_it_is_said_which(generator_files, tmp_path, capsys):
+    plain = generator_files / "dcgan.safetensors"
+    assert run("walk", plain, tmp_path / "a.gif", "--seeds", "ann 7", "--frames", 3) == 0
+    assert "ann is seed 3,936,924,788" in capsys.readouterr().out

@@ -8,6 +8,7 @@ from PIL import Image
 from ...files import write_atomic
 from ...images import encoded, grid
 from ...models.sampling import generate
+from ...seeding import seed_numbers
 from ..characters import LOOKS, character, origin
 from ..directions import directions
 from ..latent_files import save_latents
@@ -59,15 +60,19 @@ class DirectionsPanel(Panel):
     def _settings(self):
         """The settings of now, as `character` takes them."""
         changes = {name: control.value for name, control in self.sliders.items() if control.value}
-        settings: dict = {} if self.found is not None else {"seed": int(self.seed.value)}
+        settings: dict = {} if self.found is not None else {"seed": self._seed()}
         if changes:
             settings["changes"] = changes
         if self.hold.value:
             settings["hold"] = True
         return settings
 
+    def _seed(self):
+        """The number of the seed that stands there, which may be a word."""
+        return seed_numbers([self.seed.value])[0]
+
     def draw(self):
-        base = origin(self.G, self.seed.value) if self.found is None else self.found
+        base = origin(self.G, self._seed()) if self.found is None else self.found
         self.drawn = self._settings()
         changes = {name: value for name, value in self.drawn.items() if name != "seed"}
         self.shown = character(self.generator, base=base, **changes)

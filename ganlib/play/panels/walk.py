@@ -9,6 +9,7 @@ from ...colors import INK
 from ...errors import GanlibError
 from ...images import grid
 from ...models.sampling import generate, seed_latents, styles
+from ...seeding import seed_numbers, words_told
 from ...view.movies import movie
 from ..styles import label_vectors, labels_of, walk, with_vectors
 from .base import (
@@ -146,7 +147,9 @@ class WalkPanel(Panel):
     def draw(self):
         at = self.position.value
         put(self.image, self.frames(slice(at, at + 1))[0])
-        seeds = self.seeds.value.replace(",", " →")
+        seeds = " → ".join(map(str, seed_numbers(self.seeds.value)))
+        told = words_told(self.seeds.value)
+        seeds += f" ({told})" if told else ""
         text = f"seeds {seeds}; position {at / 100:.2f}; {self.path.value} path{self._labels_in_words()}"
         if self.generator.has_styles:
             noise = f"fresh {self.noise_seed}" if self.noise.value == "fresh" else self.noise.value

@@ -54,6 +54,13 @@ export function slider(label, value, { min, max, step = 0.01 }, moved) {
   return control(label, input, shown);
 }
 
+// A field for a text, which counts when it is left or Enter is pressed.
+export function field(label, value, entered) {
+  const input = make("input", { type: "text", value, maxLength: 100, autocomplete: "off" });
+  input.addEventListener("change", () => entered(input.value));
+  return control(label, input);
+}
+
 // options: [[value, shown], ...]
 export function menu(label, value, options, chosen) {
   const select = make("select");

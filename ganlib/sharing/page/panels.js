@@ -1,8 +1,9 @@
 // The tools: one panel at a time, below the tabs.
 
 import { drawLast, paint } from "./drawing.js";
-import { $, button, checkbox, colourChoice, grid, hint, make, menu, slider } from "./elements.js";
+import { $, button, checkbox, colourChoice, field, grid, hint, make, menu, slider } from "./elements.js";
 import { COLOURS, LOOKS, STAY } from "./generator.js";
+import { seedOf } from "./random.js";
 import { copied, newFace } from "./state.js";
 import { change, isSame, keptHere, randomSeed, showPicture, studio } from "./studio.js";
 import { text, word } from "./texts.js";
@@ -68,9 +69,9 @@ export function trayChanged() {
 function designPanel() {
   const { about } = studio.entry;
   if (!about.has_styles && !about.labels) {
-    return [hint("noStyles")];
+    return [grid(seedField()), hint("noStyles")];
   }
-  const parts = [];
+  const parts = [grid(seedField())];
   for (const [attribute, { classes }] of Object.entries(about.labels ?? {})) {
     parts.push(...labelControls(attribute, classes));
   }
@@ -87,6 +88,16 @@ function designPanel() {
     parts.push(grid(boldness), hint("boldnessHint"), ...nearPart());
   }
   return parts;
+}
+
+// A number, or a word such as a name: each stands for a face.
+function seedField() {
+  const { seed, base } = studio.face;
+  return field(text("seed"), base ? "" : String(seed), (words) => {
+    if (words.trim()) {
+      change({ ...copied(studio.face), seed: seedOf(words), base: null, steps: [] });
+    }
+  });
 }
 
 // The face with an attribute of two classes, `share` of the second one.

@@ -42,8 +42,8 @@ function mixInto(v, [a, b, c, d], x, y) {
   v[b] = turnRight(v[b] ^ v[c], 63n);
 }
 
-// The digest of 8 bytes of a text of at most 128 bytes, as a BigInt, the first byte highest.
-export function digest(text) {
+// The digest of at most 8 bytes of a text of at most 128 bytes, as a BigInt, the first byte highest.
+export function digest(text, size = 8) {
   const bytes = new TextEncoder().encode(text);
   if (bytes.length > 128) {
     throw new Error("digest: more than one block");
@@ -56,7 +56,7 @@ export function digest(text) {
     words[i] = view.getBigUint64(8 * i, true);
   }
   const h = [...IV];
-  h[0] ^= 0x01010000n ^ 8n; // no key, a digest of 8 bytes
+  h[0] ^= 0x01010000n ^ BigInt(size); // no key
   const v = [...h, ...IV];
   v[12] ^= BigInt(bytes.length);
   v[14] ^= MASK; // the last block
@@ -69,7 +69,13 @@ export function digest(text) {
   const first = h[0] ^ v[0] ^ v[8];
   const out = new DataView(new ArrayBuffer(8));
   out.setBigUint64(0, first, true);
-  return out.getBigUint64(0, false);
+  return out.getBigUint64(0, false) >> BigInt(64 - 8 * size);
+}
+
+// The seed that a text stands for: a whole number itself, else a number below 2^32, as in Python.
+export function seedOf(text) {
+  const words = text.trim();
+  return /^\d{1,15}$/.test(words) ? Number(words) : Number(digest(words, 4));
 }
 
 // -- Mersenne Twister MT19937
