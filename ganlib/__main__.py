@@ -310,9 +310,10 @@ def _walk(args):
 
 def _tell_words(*seeds):
     """Say which seeds words stand for; the path of a latent file is no word."""
+    from .play.latent_files import is_latent_file
     from .seeding import words_told
 
-    for told in (words_told(some) for some in seeds if not some.endswith(".safetensors")):
+    for told in (words_told(some) for some in seeds if not is_latent_file(some)):
         if told:
             print(told)
 

@@ -1,17 +1,27 @@
-"""Latent files: faces kept as their latents, with the model that they belong to and their settings."""
-import hashlib
-import json
+"""Latent files: faces kept as their latents, with the model that they belong to and their settings.
 
+A PNG may hold a latent file as well, as a text. So a picture that the panels saved brings its face back.
+"""
+import base64
+import hashlib
+import io
+import json
+from pathlib import Path
+
+from PIL import Image, PngImagePlugin
 from safetensors import SafetensorError
-from safetensors.torch import save
+from safetensors.torch import load, save
 
 from ..errors import GanlibError
 from ..files import check_replaceable, write_atomic
+from ..images import encoded
 from ..models.store import need_loaded
-from ..tensors import read_safetensors
+from ..tensors import read_metadata, read_safetensors
 
 LATENTS_FORMAT = "1"
 LATENTS_KIND = "ganlib latents"
+IN_PICTURE = "ganlib face"  # the text of a PNG that holds a latent file
+PNG = b"\x89PNG"
 
 
 def identity(generator):
@@ -30,9 +40,25 @@ def save_latents(path, generator, z, **settings):
     Raises GanlibError where the path holds anything else than a latent file.
     """
     check_replaceable(path, _objection_to_latents)
+    write_atomic(path, _latent_bytes(generator, z, settings))
+
+
+def _latent_bytes(generator, z, settings):
     metadata = {"format": LATENTS_FORMAT, "kind": LATENTS_KIND, "model": identity(generator),
                 "settings": json.dumps(settings)}
-    write_atomic(path, save({"latents": z.detach().cpu().contiguous()}, metadata))
+    return save({"latents": z.detach().cpu().contiguous()}, metadata)
+
+
+def picture_with_latents(picture, generator, z, **settings):
+    """The bytes of a PNG of a PIL image, with a latent file in it: `load_latents` reads that as well."""
+    text = PngImagePlugin.PngInfo()
+    text.add_text(IN_PICTURE, base64.b64encode(_latent_bytes(generator, z, settings)).decode())
+    return encoded(picture.save, pnginfo=text)
+
+
+def is_latent_file(seeds):
+    """Whether seeds are the path of a file that may hold faces: a latent file, or a picture."""
+    return isinstance(seeds, str | Path) and Path(seeds).suffix.lower() in (".safetensors", ".png")
 
 
 def _objection_to_latents(path):
@@ -49,17 +75,29 @@ def _objection_to_latents(path):
 
 
 def load_latents(path, generator):
-    """(z or ws, settings) as `save_latents` wrote them.
+    """(z or ws, settings) as `save_latents` wrote them, or `picture_with_latents` in a PNG.
 
     Raises GanlibError where the file is no latent file, or where its latents are of another model.
     """
     try:
-        tensors, about = read_safetensors(path)
+        data = Path(path).read_bytes()
+        if data.startswith(PNG):
+            data = _latents_in(data)
+        tensors, about = load(data), read_metadata(data)
         if about["format"] != LATENTS_FORMAT or about["kind"] != LATENTS_KIND:
             raise ValueError(f"format {about['format']} of {about['kind']}")
         z, model, settings = tensors["latents"], about["model"], json.loads(about["settings"])
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, SyntaxError, SafetensorError) as error:
         raise GanlibError(f"{path} is not a latent file that this version can read ({error}).") from error
     if model != identity(generator):
         raise GanlibError(f"{path} belongs to another model: {model}.\nThis is {identity(generator)}.")
     return z, settings
+
+
+def _latents_in(png):
+    """The bytes of the latent file in those of a PNG. Raises what Pillow raises, and ValueError."""
+    with Image.open(io.BytesIO(png)) as picture:
+        text = picture.text.get(IN_PICTURE)
+    if text is None:
+        raise ValueError("there is no face in this picture")
+    return base64.b64decode(text)

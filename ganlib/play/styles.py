@@ -5,7 +5,6 @@ ones only.
 """
 import itertools
 import math
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,7 +22,7 @@ from ..models.sampling import (
 from ..models.store import network
 from ..seeding import seed_numbers
 from ..view.pictures import table
-from .latent_files import load_latents
+from .latent_files import is_latent_file, load_latents
 
 
 def swap(G, a, b, layers):
@@ -49,12 +48,13 @@ def mix(G, rows, cols, layers="coarse", noise="fixed"):
 def points(generator, seeds, psi=1.0, labels=None):
     """The faces that `mix` and `walk` go by: ws, or z where the generator has no styles.
 
-    seeds: as for `seed_latents`, or the path of a latent file (.safetensors). labels: what to ask for, as for
-    `seed_labels`; "pink,blue" is one for each face, and a single seed is then the same face each time. What
-    is not asked for stays as it is drawn for the seed, so that a face with other hair keeps its eyes.
+    seeds: as for `seed_latents`, or the path of a latent file (.safetensors, or a .png that holds one).
+    labels: what to ask for, as for `seed_labels`; "pink,blue" is one for each face, and a single seed is then
+    the same face each time. What is not asked for stays as it is drawn for the seed, so that a face with
+    other hair keeps its eyes.
     """
     G = network(generator)
-    if isinstance(seeds, str | Path) and Path(seeds).suffix == ".safetensors":
+    if is_latent_file(seeds):
         if labels:
             raise GanlibError(f"{seeds} holds faces whose labels are fixed: ask for labels with seeds.")
         z, c = load_latents(seeds, generator)[0], None
@@ -110,7 +110,7 @@ def mixing_sheet(generator, row_seeds, col_seeds, layers="coarse", psi=1.0, scal
 
 def _names(seeds, faces):
     """The labels of faces in a table: their seeds, or their numbers in a latent file."""
-    if isinstance(seeds, str | Path) and Path(seeds).suffix == ".safetensors":
+    if is_latent_file(seeds):
         return [f"no. {number}" for number in range(len(faces))]
     return [str(seed).strip() for seed in (seeds.split(",") if isinstance(seeds, str) else seeds)]
 

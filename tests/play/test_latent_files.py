@@ -3,11 +3,13 @@ import numpy as np
 import pytest
 import torch
 from generators import save_stylegan
+from PIL import Image
 
 from ganlib.errors import GanlibError
 from ganlib.models.sampling import generate, latents, seed_latents, styles
 from ganlib.models.store import load_generator
-from ganlib.play.latent_files import identity, load_latents, save_latents
+from ganlib.play.latent_files import identity, load_latents, picture_with_latents, save_latents
+from ganlib.play.styles import points
 
 
 @pytest.mark.parametrize("kind", ["z", "ws"])
@@ -56,3 +58,20 @@ def test_files_that_are_no_latents(styled, generator_files, tmp_path):
     for path in (tmp_path / "none", tmp_path / "text", generator_files / "dcgan.safetensors"):
         with pytest.raises(GanlibError, match="not a latent file"):
             load_latents(path, styled)
+
+
+def test_a_picture_holds_its_face(styled, tmp_path):
+    ws = styles(styled, seed_latents(styled, "3"), 0.7)
+    picture = Image.fromarray(generate(styled, ws)[0])
+    path = tmp_path / "face.png"
+    path.write_bytes(picture_with_latents(picture, styled, ws, seed=3))
+    with Image.open(path) as again:
+        assert np.array_equal(np.asarray(again), np.asarray(picture))
+    found, settings = load_latents(path, styled)
+    assert torch.equal(found, ws) and settings == {"seed": 3}
+    assert torch.equal(points(styled, path), ws)  # wherever seeds may stand
+    picture.save(tmp_path / "plain.png")
+    (tmp_path / "cut.png").write_bytes(path.read_bytes()[:60])
+    for name, words in (("plain", "there is no face in this picture"), ("cut", "not a latent file")):
+        with pytest.raises(GanlibError, match=words):
+            load_latents(tmp_path / f"{name}.png", styled)

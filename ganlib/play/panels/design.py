@@ -10,12 +10,12 @@ from PIL import Image, ImageDraw
 
 from ...colors import GREY, INK
 from ...files import write_atomic
-from ...images import encoded, resized
+from ...images import resized
 from ...models.sampling import generate
 from ...view.pictures import FONT, font
 from ..characters import COLOURS, OFFERED, STAY, character, neighbours, origin
 from ..directions import directions, face_colours
-from ..latent_files import identity, save_latents
+from ..latent_files import identity, picture_with_latents, save_latents
 from ..styles import labels_of
 from .base import (
     CONTROL_WIDTH,
@@ -231,7 +231,7 @@ class DesignPanel(Panel):
     def save(self):
         path = self.save_as("character", ".png")
         save_latents(path.with_suffix(".safetensors"), self.generator, self.shown, **self.state)
-        write_atomic(path, encoded(self.figure().save))
+        write_atomic(path, picture_with_latents(self.figure(), self.generator, self.shown, **self.state))
         self.say_saved(path)
 
     def figure(self):

@@ -6,12 +6,12 @@ import torch
 from PIL import Image
 
 from ...files import write_atomic
-from ...images import encoded, grid
+from ...images import grid
 from ...models.sampling import generate
 from ...seeding import seed_numbers
 from ..characters import LOOKS, character, origin
 from ..directions import directions
-from ..latent_files import save_latents
+from ..latent_files import picture_with_latents, save_latents
 from .base import Panel, column, picture, press, put, row, slider, title
 
 
@@ -87,7 +87,8 @@ class DirectionsPanel(Panel):
     def save(self):
         path = self.save_as(self.stem, ".png")
         save_latents(path.with_suffix(".safetensors"), self.generator, self.shown, **self.drawn)
-        write_atomic(path, encoded(Image.fromarray(generate(self.G, self.shown)[0]).save))
+        face = Image.fromarray(generate(self.G, self.shown)[0])
+        write_atomic(path, picture_with_latents(face, self.generator, self.shown, **self.drawn))
         self.say_saved(path)
 
     def figure(self):
