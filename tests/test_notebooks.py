@@ -35,8 +35,8 @@ def prose_of(path):
     return "\n\n".join(text for _, text in cells(path, "markdown"))
 
 
-def test_there_are_ten_notebooks_in_reading_order():
-    assert [path.stem[:2] for path in NOTEBOOKS] == [f"{number:02}" for number in range(1, 11)]
+def test_there_are_eleven_notebooks_in_reading_order():
+    assert [path.stem[:2] for path in NOTEBOOKS] == [f"{number:02}" for number in range(1, 12)]
 
 
 # -- their form
