@@ -165,7 +165,7 @@ def about(generator, name):
     {"names": k, "steps": (k, w_dim), "colours": (6, w_dim)}. labels: {attribute: {"classes": [...],
     "vectors": (classes, dim)}}. Add the vector of a class to w, once that is truncated. Of a DCGAN add it to
     the numbers beside z, which are "unknown" (dim,) for a face of which nothing is asked for. label_rows:
-    labels of training images, int16 (rows, attributes), -1 where unknown.
+    labels of training images, int16 (rows, attributes), -1 where unknown; attributes: their order.
     """
     G, config = generator.G, generator.config
     told = {
@@ -207,7 +207,7 @@ def _labels_of(G):
         labels[name] = {"classes": classes, "vectors": as_text(table[:-1])}
     rows = G.embed.rows.cpu().numpy().astype("<i2")
     unknown = torch.stack([table[-1] for table in G.embed.tables]).sum(0)
-    return {"labels": labels, "unknown": as_text(unknown),
+    return {"attributes": [*labels], "labels": labels, "unknown": as_text(unknown),
             "label_rows": base64.b64encode(rows.tobytes()).decode()}
 
 

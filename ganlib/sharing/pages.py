@@ -13,7 +13,6 @@ from pathlib import Path
 
 from ..errors import GanlibError
 from ..files import data_dir, replaced_folder, write_atomic
-from ..models.store import load_generator
 from ..play.latent_files import identity
 from .onnx_files import about, export, name_of
 
@@ -25,11 +24,30 @@ FILES = {  # of the package: their SHA-256
     "ort-wasm-simd-threaded.mjs": "e13f7f94fc51b4ca72b12faeb1ee95f4ace6dfbc8939bc718aabdc0a27c4299b",
     "ort-wasm-simd-threaded.wasm": "3398c10d07d229bd91b364548e130e0e51a8e5704b88c7c083ebbeb78842dee2",
 }
-LICENCE = ("ONNX Runtime is Copyright (c) Microsoft Corporation, under the MIT licence: "
-           "https://github.com/microsoft/onnxruntime/blob/main/LICENSE\n")
+LICENCE = """ONNX Runtime: https://github.com/microsoft/onnxruntime
+
+MIT License
+
+Copyright (c) Microsoft Corporation
+
+Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
+documentation files (the "Software"), to deal in the Software without restriction, including without limitation
+the rights to use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies of the Software, and
+to permit persons to whom the Software is furnished to do so, subject to the following conditions:
+
+The above copyright notice and this permission notice shall be included in all copies or substantial portions of
+the Software.
+
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO
+THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
+AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF
+CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS
+IN THE SOFTWARE.
+"""  # noqa: E501
 MARK = "ganlib-page"  # a file that tells such a folder from others
 CODE = ("index.html", "style.css", "app.js", "drawing.js", "elements.js", "enlarge.js", "files.js",
-        "generator.js", "panels.js", "random.js", "state.js", "studio.js", "texts.js", "tray.js", "worker.js")
+        "generator.js", "half.js", "panels.js", "random.js", "state.js", "studio.js", "texts.js", "tray.js",
+        "trouble.js", "worker.js")
 
 
 def make_page(sources, out):
@@ -74,10 +92,13 @@ def _check_folder(out):
 def _entry(source, name, folder):
     """Export a generator into the folder of a page; what the page has to know of it."""
     (folder / "generators").mkdir(exist_ok=True)
-    file = f"generators/{hashlib.sha256(name.encode()).hexdigest()[:8]}.onnx"  # whatever the name has in it
-    export(source, folder / file)
-    content = (folder / file).read_bytes()
-    generator = load_generator(source)
+    exported = folder / "generators" / "new.onnx"
+    generator = export(source, exported)
+    content = exported.read_bytes()
+    exported.unlink()
+    # Called by its content: whatever the name has in it, and a browser never takes an older one for it
+    file = f"generators/{hashlib.sha256(content).hexdigest()[:16]}.onnx"
+    _add(folder / file, content)
     return {
         "name": name,
         "file": file,

@@ -13,6 +13,7 @@ from browsers import launched
 from generators import save_labelled
 from PIL import Image
 
+from ganlib.images import resized
 from ganlib.models.sampling import generate, sample
 from ganlib.models.store import load_generator
 from ganlib.play.characters import character
@@ -23,6 +24,7 @@ from ganlib.sharing.pages import make_page
 SECONDS = 60
 AXE = ("axe-core", "4.14.1", "axe.min.js")
 READY = "html[data-ready]"
+BUSY = "['data-busy', 'data-writing'].some(name => document.documentElement.hasAttribute(name))"
 HTML = "<img src=x onerror=alert(1)>"
 pytestmark = pytest.mark.timeout(300)
 
@@ -58,7 +60,7 @@ def folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         npm.runtime(patch)
         hostile = place / HTML.replace("/", "")
-        save_labelled(hostile / "generator.safetensors", classes={f"{HTML}": [HTML, "<b>no</b>"]})
+        save_labelled(hostile / "generator.safetensors", classes={HTML: [HTML, "<b>no</b>", "a, b: c"]})
         make_page(["stylegan-labels", "stylegan-fast", "dcgan-cpu", hostile], place / "out")
     return place / "out"
 
@@ -113,7 +115,7 @@ def settled(page):
     """Wait until nothing is drawn any more."""
     quiet = 0
     for _ in range(20 * SECONDS):
-        quiet = 0 if page.evaluate("document.documentElement.hasAttribute('data-busy')") else quiet + 1
+        quiet = 0 if page.evaluate(BUSY) else quiet + 1
         if quiet == 3:
             return
         page.wait_for_timeout(50)
@@ -209,6 +211,13 @@ def test_latent_files_go_to_python_and_back(visit, tmp_path):
         again.set_input_files("#file", picture)
         says(again, "Opened")
         assert drawn(again) == first
+    # a mixed face
+    words = {"x": "4-8", "f": "v=1&g=stylegan-labels&s=9&p=0.5&l.hair=pink:1"}
+    mixed = visit(address("stylegan-labels", s=4, **words))
+    picture = {"name": "a.png", "mimeType": "image/png", "buffer": saved(mixed, "256")}
+    again.set_input_files("#file", picture)
+    says(again, "Opened")
+    assert drawn(again) == drawn(mixed)
     # latents without settings that the page knows, as of a picture that was searched for
     save_latents(tmp_path / "found.safetensors", generator, ws * 1.1, wanted="a picture")
     other.set_input_files("#file", tmp_path / "found.safetensors")
@@ -255,12 +264,12 @@ def test_every_control_does_something_and_can_be_undone(visit):
     page.locator("#tab-mix").click()
     panel.locator(".faces button").nth(1).click()
     changed("mix")
-    panel.locator("input[type=checkbox]").nth(1).check()
+    panel.locator("input[type=checkbox]").nth(0).check()
     changed("layers")
     for before in [*seen[::-1][1:]]:
         page.locator("#undo").click()
         assert drawn(page) == before
-    assert page.locator("#undo").is_disabled()
+    assert page.locator("#undo").get_attribute("aria-disabled") == "true"
     page.locator("#redo").click()
     assert drawn(page) == seen[1]
 
@@ -279,6 +288,53 @@ def test_a_name_is_a_seed_as_in_python(visit):
 
 def sample_of(generator, seed):
     return generate(generator.G, character(generator, seed))[0]
+
+
+def test_neighbours_are_those_of_the_face_on_show(visit):
+    """Also after a slider that leaves the panel as it is."""
+    page = visit(address("stylegan-labels", **{"l.hair": "pink:0.5,blue:0.5"}))
+    slider = page.locator(".control", has_text="how much").locator("input")
+    slider.fill("1")
+    page.locator("#panel .faces button").first.click()
+    settled(page)
+    assert "l.hair=pink%3A0%2Cblue%3A1" in page.url
+
+
+def test_generators_are_changed_and_undone(visit):
+    page = visit()
+    first = drawn(page)
+    page.locator("#generator").select_option("stylegan-fast")
+    other = drawn(page)
+    page.locator("#undo").click()
+    assert drawn(page) == first and page.locator("#generator").input_value() == "stylegan-labels"
+    page.locator("#redo").click()
+    assert drawn(page) == other and page.locator("#generator").input_value() == "stylegan-fast"
+    page.locator("#generator").select_option("stylegan-labels")
+    page.locator("#generator").select_option("dcgan-cpu")  # at once: the last one counts
+    settled(page)
+    assert "g=dcgan-cpu" in page.url and page.locator("#generator").input_value() == "dcgan-cpu"
+
+
+def test_what_is_kept_is_the_face_and_no_picture_of_a_walk(visit):
+    page = visit()
+    first = drawn(page)
+    page.locator("#keep").click()
+    page.locator("#tab-walk").click()
+    page.locator("#panel button", has_text="Play").click()
+    page.wait_for_timeout(700)
+    page.locator("#keep").click()
+    page.locator("#tab-design").click()
+    assert drawn(page) == first
+    images = page.evaluate("[...document.querySelectorAll('#tray img')].map(image => image.src)")
+    assert len(images) == 2 and images[0] == images[1]
+
+
+def test_pictures_are_enlarged_as_in_python(visit):
+    page = visit()
+    small = Image.fromarray(pixels(saved(page, "64")).astype(np.uint8))
+    for size in (256, 512):
+        expected = np.asarray(resized(small, (size, size))).astype(int)
+        assert np.abs(pixels(saved(page, str(size))) - expected).max() <= 1
 
 
 def test_a_walk_plays_and_stops(visit):
@@ -325,6 +381,7 @@ def test_kept_faces_come_back(visit, host):
     page.locator("#generator").select_option("stylegan-fast")
     other = drawn(page)
     page.locator("#keep").click()
+    settled(page)
     page.goto("about:blank")
     page.goto(host)
     page.wait_for_selector(READY)
@@ -395,6 +452,7 @@ def test_with_the_keyboard_alone(visit):
     page.keyboard.press("Control+z")
     settled(page)
     page.keyboard.press("Control+Shift+z")
+    settled(page)
     assert "l.hair=blonde" in page.url
     page.locator("#save summary").focus()
     page.keyboard.press("Enter")
@@ -403,7 +461,7 @@ def test_with_the_keyboard_alone(visit):
     assert not page.locator("[data-save=sheet]").is_visible()
 
 
-@pytest.mark.parametrize("size", [(360, 640), (1440, 900)])
+@pytest.mark.parametrize("size", [(360, 640), (640, 360), (1440, 900)])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_and_everyone_can_read_it(visit, size, scheme):
     axe = npm.file_of(*AXE)
@@ -418,7 +476,12 @@ def test_it_fits_and_everyone_can_read_it(visit, size, scheme):
         grave = [one for one in found if one["impact"] in ("serious", "critical")]
         assert not [(one["id"], one["nodes"][0]["html"]) for one in grave], tab
     box = page.locator("#picture").bounding_box()
-    assert box["width"] >= 180 and box["y"] + box["height"] <= size[1]
+    assert box["width"] >= 110 and box["y"] + box["height"] <= size[1]
+    page.locator("#save summary").click()
+    for number in range(6):
+        page.locator("#save .menu button").nth(number).scroll_into_view_if_needed()
+        box = page.locator("#save .menu button").nth(number).bounding_box()
+        assert box["y"] >= 0 and box["y"] + box["height"] <= size[1]
 
 
 # -- bad input
@@ -437,7 +500,7 @@ BAD_ADDRESSES = [
     ("#v=1&g=stylegan-labels&s=3&p=0.7&b=AAAA", "was cut or changed"),
     ("#v=1&g=stylegan-labels&s=3&p=0.7&x=2-4&f=v%3D1", "was cut or changed"),
     ("#v=1&g=stylegan-labels&m=000000&s=3&p=0.7", "another version of this generator"),
-    ("#" + "a" * 30_000, "too long"),
+    ("#" + "a" * 70_000, "too long"),
 ]
 
 
@@ -475,19 +538,44 @@ FULL = "Storage.prototype.setItem = () => { throw new DOMException('full', 'Quot
 def test_where_nothing_can_be_kept(visit, before):
     page = visit(before=before)
     page.locator("#keep").click()
-    says(page, "lets the page keep nothing")
+    says(page, "does not let the page keep anything")
     assert page.locator("#tray .shown").count() == 1
 
 
 def test_what_was_kept_by_someone_else(visit):
     spoiled = [{"address": "nonsense", "image": "javascript:alert(1)"}, None, 3]
-    page = visit(before=f"localStorage.setItem('ganlib tray', {json.dumps(json.dumps(spoiled))});")
+    page = visit(before=f"localStorage.setItem('ganlib tray /', {json.dumps(json.dumps(spoiled))});")
     assert page.locator("#tray .shown").count() == 0
+
+
+HOSTILE = [{"seed": 1, "psi": 0.7, "steps": [[1, 9, 0.4]]}, {"seed": 1, "steps": [[1, 1, 0.4]] * 5000},
+           {"seed": 1, "labels": {"hair": None}}, {"seed": 1, "labels": {"constructor": {"pink": 1}}},
+           {"seed": 1, "changes": {"gone": 1}}, {"seed": 1, "hair": "tartan"}, {"seed": "x"}, None, [],
+           {"address": "#nonsense"}]
+
+
+def test_files_with_settings_that_make_no_sense(visit, tmp_path):
+    """Their latents count."""
+    page = visit()
+    generator = load_generator("stylegan-labels")
+    ws = character(generator, seed=5)
+    save_latents(tmp_path / "face.safetensors", generator, ws, seed=1)
+    good = (tmp_path / "face.safetensors").read_bytes()
+    for settings in HOSTILE:
+        header = json.loads(good[8:8 + int.from_bytes(good[:8], "little")])
+        header["__metadata__"]["settings"] = json.dumps(settings)
+        text = json.dumps(header).encode()
+        content = len(text).to_bytes(8, "little") + text + good[8 + int.from_bytes(good[:8], "little"):]
+        page.locator("#surprise").click()
+        page.set_input_files("#file", {"name": "a.safetensors", "mimeType": "", "buffer": content})
+        says(page, "Opened")
+        settled(page)
+        assert "&b=" in page.url, settings
 
 
 def files(folder):
     """{name: (bytes, what is said)} of files that are no face."""
-    generator = load_generator("stylegan-fast")
+    generator = load_generator("stylegan")
     save_latents(folder / "other.safetensors", generator, character(generator, seed=1))
     other = (folder / "other.safetensors").read_bytes()
     picture = io.BytesIO()
@@ -519,6 +607,9 @@ def test_names_with_html_in_them_are_shown(visit):
     assert "onerror" in name
     page.locator("#generator").select_option(name)
     page.locator("#panel", has_text=HTML).wait_for()
+    page.locator("#panel select").first.select_option("a, b: c")
+    there = drawn(page)
+    assert drawn(visit("#" + page.url.partition("#")[2])) == there
     page.locator("#panel select").first.select_option(HTML)
     page.locator("#keep").click()
     saved(page, "sheet")

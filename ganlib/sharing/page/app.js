@@ -1,107 +1,77 @@
 // The page: it brings the parts together.
 
-import { ask, canvasOf, whenDrawing } from "./drawing.js";
+import { ask, canvasOf, drawOne, whenDrawing } from "./drawing.js";
 import { $, complain, make, say } from "./elements.js";
 import { download, latentFile, pngOf, readFace, sheetOf, toSettings, withLatents } from "./files.js";
-import { LOOKS } from "./generator.js";
 import { listenToTabs, neighboursOf, showPanel, showTabs, trayChanged } from "./panels.js";
-import { copied, fromAddress, newFace, toAddress } from "./state.js";
-import { begin, change, redo, show, studio, surprise, undo, writeAddress } from "./studio.js";
+import { fromAddress, newFace, toAddress } from "./state.js";
+import {
+  begin, change, inWords, redo, show, showOf, studio, surprise, undo, useGenerator, writeAddress,
+} from "./studio.js";
 import { NAMES, text, useLanguage } from "./texts.js";
-import { keep, readStore, readTray, showTray, writeStore } from "./tray.js";
+import { keep, listenToTray, readStore, readTray, showTray, writeStore } from "./tray.js";
+import { Trouble } from "./trouble.js";
 
 const CHOICES = "ganlib choices"; // language and theme, in the browser's storage
 const FIRST_SEED = 3;
-
-// -- generators
-
-async function useGenerator(name) {
-  studio.entry = studio.entries.find((one) => one.name === name);
-  $("generator").value = name;
-  $("progress").hidden = false;
-  await ask("load", { entry: studio.entry });
-  $("progress").hidden = true;
-}
-
-async function chooseGenerator(name) {
-  const { seed, psi } = studio.face;
-  try {
-    await useGenerator(name);
-    change({ ...newFace(name, seed), psi });
-  } catch (error) {
-    complain(error);
-  }
-}
-
-// A face that may be of another generator.
-async function showFace(face) {
-  try {
-    if (face.generator !== studio.entry.name) {
-      await useGenerator(face.generator);
-    }
-    change(copied(face));
-  } catch (error) {
-    complain(error);
-  }
-}
+const LONGEST_LINE = 400; // letters of an address that a sheet shows
 
 // -- the kept faces
 
+function chooseKept(face) {
+  showOf(face, change);
+}
+
 function trayIsOther() {
-  showTray(showFace, trayIsOther);
+  showTray(chooseKept, trayIsOther);
   trayChanged();
 }
 
 // -- saving, opening, sharing
 
 async function save(what) {
-  const { entry, face, picture } = studio;
-  const side = entry.about.resolution;
+  const { entry, face } = studio;
   const name = `${entry.name}-${face.seed}`.replaceAll(/[^\w.-]+/g, "_");
   const { values, shape } = await ask("latents", { state: face });
-  const latents = latentFile(values, shape, entry.about, toSettings(face));
+  const latents = latentFile(values, shape, entry.about, toSettings(face, entry));
   if (what === "latents") {
     return finish(latents, `${name}.safetensors`, "application/octet-stream");
   }
-  if (what === "sheet") {
-    const canBeMore = entry.about.has_styles && !face.base;
-    const others = canBeMore ? (await ask("draw", { states: neighboursOf(face) })).pictures : [];
-    const sheet = sheetOf(picture, others, side, [...inWords(face), addressOf(face)]);
-    return finish(withLatents(await pngOf(sheet), latents), `${name}-sheet.png`, "image/png");
-  }
-  const png = await pngOf(canvasOf(picture, side, Number(what)));
-  return finish(withLatents(png, latents), `${name}-${what}.png`, "image/png");
+  const canvas = what === "sheet" ? await sheet() : canvasOf(await drawOne(face, Number(what)));
+  return finish(withLatents(await pngOf(canvas), latents), `${name}-${what}.png`, "image/png");
+}
+
+// A canvas with the face, six like it, and its settings in words.
+async function sheet() {
+  const { entry, face } = studio;
+  const canBeMore = entry.about.has_styles && !face.base;
+  const states = canBeMore ? neighboursOf(face) : [];
+  const others = canBeMore ? (await ask("draw", { states, size: 108 })).pictures : [];
+  const address = `${location.origin}${location.pathname}#${toAddress(face, entry)}`;
+  const lines = [entry.name, ...inWords(face), ...(address.length < LONGEST_LINE ? [address] : [])];
+  return sheetOf(await drawOne(face, 384), others, lines);
 }
 
 function finish(bytes, name, type) {
   download(bytes, name, type);
+  closeMenu();
   say("saved", { name });
-  $("save").open = false;
 }
 
-function addressOf(face) {
-  return `${location.origin}${location.pathname}#${toAddress(face, studio.entry)}`;
-}
-
-// The settings of a face, a line each.
-function inWords(face) {
-  const lines = [`${face.generator}, seed ${face.seed}, psi ${face.psi}`];
-  for (const [attribute, shares] of Object.entries(face.labels)) {
-    const parts = Object.entries(shares).map(([name, share]) => `${Math.round(100 * share)}% ${name}`);
-    lines.push(`${attribute}: ${parts.join(", ")}`);
+function closeMenu() {
+  if ($("save").open) {
+    $("save").open = false;
+    $("save").querySelector("summary").focus();
   }
-  for (const [part, { name, amount }] of Object.entries(face.named)) {
-    lines.push(`${part}: ${name} (${amount})`);
-  }
-  const changes = Object.entries(face.changes).map(([name, strength]) => `${name} ${strength}`);
-  return changes.length ? [...lines, changes.join(", ")] : lines;
 }
 
 async function open(file) {
-  $("save").open = false;
+  closeMenu();
   try {
-    change(await readFace(file, studio.entry));
-    say("opened");
+    showOf(await readFace(file, studio.entries), (face) => {
+      change(face);
+      say("opened");
+    });
   } catch (error) {
     complain(error);
   }
@@ -129,8 +99,8 @@ function showTexts() {
     element.title = text(element.dataset.spoken);
   }
   showTabs();
-  showTray(showFace, trayIsOther);
-  if (studio.face) {
+  showTray(chooseKept, trayIsOther);
+  if (studio.entry) {
     showPanel();
   }
 }
@@ -175,32 +145,43 @@ function faceOfAddress() {
   }
   try {
     const { face, sameWeights } = fromAddress(address, studio.entries);
-    return { face, trouble: sameWeights ? null : "otherWeights" };
+    return { face, trouble: sameWeights ? null : new Trouble("otherWeights") };
   } catch (error) {
-    return { face: otherwise, trouble: error.message };
+    return { face: otherwise, trouble: error };
   }
 }
 
 async function addressChanged() {
-  if (location.hash.slice(1) === studio.address) {
-    return;
-  }
-  const { face, trouble } = faceOfAddress();
-  await showFace(face);
-  if (trouble) {
-    complain({ text: trouble, values: {} });
+  if (location.hash.slice(1) !== studio.address) {
+    const { face, trouble } = faceOfAddress();
+    await showOf(face, change);
+    if (trouble) {
+      complain(trouble);
+    }
   }
 }
 
 // -- the beginning
 
+// What is said to be disabled does nothing.
+function whenPressed(id, work) {
+  $(id).addEventListener("click", () => {
+    if ($(id).getAttribute("aria-disabled") !== "true") {
+      work();
+    }
+  });
+}
+
 function listen() {
-  $("surprise").addEventListener("click", surprise);
-  $("undo").addEventListener("click", undo);
-  $("redo").addEventListener("click", redo);
-  $("keep").addEventListener("click", () => keep(trayIsOther));
-  $("share").addEventListener("click", share);
-  $("generator").addEventListener("change", () => chooseGenerator($("generator").value));
+  whenPressed("surprise", surprise);
+  whenPressed("undo", undo);
+  whenPressed("redo", redo);
+  whenPressed("keep", () => keep(trayIsOther).catch(complain));
+  whenPressed("share", share);
+  $("generator").addEventListener("change", () => {
+    const { seed, psi, hold } = studio.face;
+    showOf({ ...newFace($("generator").value, seed), psi, hold }, change);
+  });
   $("open").addEventListener("click", () => $("file").click());
   $("file").addEventListener("change", () => {
     const [file] = $("file").files;
@@ -213,58 +194,71 @@ function listen() {
     made.addEventListener("click", () => save(made.dataset.save).catch(complain));
   }
   window.addEventListener("hashchange", addressChanged);
-  document.addEventListener("keydown", (event) => {
-    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") {
-      event.preventDefault();
-      $(event.shiftKey ? "redo" : "undo").click();
-    } else if (event.key === "Escape") {
-      $("save").open = false;
-    }
-  });
+  window.addEventListener("pagehide", writeAddress);
+  document.addEventListener("keydown", keyPressed);
   listenToTabs();
+  listenToTray(trayIsOther);
+}
+
+function keyPressed(event) {
+  const key = event.key.toLowerCase();
+  if (event.key === "Escape") {
+    closeMenu();
+  } else if ((event.ctrlKey || event.metaKey) && ["z", "y"].includes(key) && studio.entry) {
+    if (!event.target.matches("input[type=text]")) {
+      event.preventDefault();
+      $(key === "y" || event.shiftKey ? "redo" : "undo").click();
+    }
+  }
 }
 
 async function fetchEntries() {
-  const answer = await fetch("generators.json");
-  if (!answer.ok) {
-    throw Object.assign(new Error(), { text: "notThere", values: { status: answer.status } });
+  let answer;
+  try {
+    answer = await fetch("generators.json");
+  } catch {
+    throw new Trouble("noConnection");
   }
-  const entries = await answer.json();
-  return entries.map((one) => ({
-    ...one,
-    sliders: [...(one.about.directions?.names ?? []), ...Object.keys(LOOKS)],
-  }));
+  if (!answer.ok) {
+    throw new Trouble("notThere", { status: answer.status });
+  }
+  return answer.json();
 }
 
 async function start() {
+  let told = false;
   whenDrawing({
     progress: (arrived) => {
       $("progress").value = arrived;
-      say("loading", { percent: Math.round(100 * arrived) });
+      if (!told) {
+        told = true; // once: a screen reader would read every percent
+        say("loading");
+      }
     },
     trouble: complain,
   });
   setUpChoices();
-  listen();
   studio.entries = await fetchEntries();
   $("generator").append(...studio.entries.map(({ name }) => make("option", { value: name }, name)));
   const { face, trouble } = faceOfAddress();
   begin(face);
   readTray();
-  showTray(showFace, trayIsOther);
   await useGenerator(face.generator);
+  listen();
+  showTray(chooseKept, trayIsOther);
+  for (const part of document.querySelectorAll("[inert]")) {
+    part.inert = false;
+  }
   studio.showPanel = showPanel;
   studio.firstFace = (milliseconds) => {
     performance.mark("first face");
     document.documentElement.dataset.ready = "true";
     say("ready", { milliseconds: Math.round(milliseconds) });
     if (trouble) {
-      complain({ text: trouble, values: {} });
+      complain(trouble);
     }
   };
   show(face);
 }
 
-start().catch((error) => {
-  complain(error.text ? error : { text: "noConnection", values: {} });
-});
+start().catch(complain);

@@ -1,6 +1,6 @@
 // Drawing: what is asked of the worker, and pictures on canvases.
 
-import { enlarged } from "./enlarge.js";
+import { Trouble } from "./trouble.js";
 
 const worker = new Worker("worker.js", { type: "module" });
 const asked = new Map(); // {number of a question: what to do with the answer}
@@ -25,14 +25,14 @@ worker.onmessage = ({ data }) => {
   asked.delete(data.id);
   showBusy();
   if (data.error) {
-    failed(Object.assign(new Error(data.error.text), data.error));
+    failed(new Trouble(data.error.text, data.error.values));
   } else {
     done(data.result);
   }
 };
 
 worker.onerror = (event) => {
-  listeners.trouble(new Error(event.message ?? "the worker did not start"));
+  listeners.trouble(new Trouble("unexpected", { why: event.message ?? "the worker did not start" }));
 };
 
 // The worker's answer to one of its verbs.
@@ -45,6 +45,11 @@ export function ask(verb, rest) {
   });
 }
 
+// RGBA of one face, of `size` pixels.
+export async function drawOne(state, size) {
+  return (await ask("draw", { states: [state], size })).pictures[0];
+}
+
 // Only the last of many wishes of a kind is drawn: what was asked for in between is passed over.
 const waiting = new Map();
 
@@ -54,31 +59,30 @@ export async function drawLast(kind, request, show) {
   if (isBusy) {
     return;
   }
-  try {
-    let next = waiting.get(kind);
-    while (next) {
+  let next = waiting.get(kind);
+  while (next) {
+    try {
       const { pictures, milliseconds } = await ask("draw", next.request);
       next.show(pictures, milliseconds);
-      const newest = waiting.get(kind);
-      next = newest === next ? null : newest;
+    } catch (error) {
+      listeners.trouble(error);
     }
-  } catch (error) {
-    listeners.trouble(error);
-  } finally {
-    waiting.delete(kind);
+    const newest = waiting.get(kind);
+    next = newest === next ? null : newest;
   }
+  waiting.delete(kind);
 }
 
-// Put a picture on a canvas, enlarged to `size` pixels.
-export function paint(canvas, rgba, side, size) {
-  canvas.width = size;
-  canvas.height = size;
-  canvas.getContext("2d").putImageData(new ImageData(enlarged(rgba, side, size), size), 0, 0);
+// Put RGBA pixels on a canvas, which takes their size.
+export function paint(canvas, rgba) {
+  const side = Math.sqrt(rgba.length / 4);
+  canvas.width = side;
+  canvas.height = side;
+  canvas.getContext("2d").putImageData(new ImageData(rgba, side), 0, 0);
 }
 
-// A new canvas with a picture.
-export function canvasOf(rgba, side, size) {
+export function canvasOf(rgba) {
   const canvas = document.createElement("canvas");
-  paint(canvas, rgba, side, size);
+  paint(canvas, rgba);
   return canvas;
 }

@@ -16,16 +16,24 @@ export function make(tag, properties = {}, ...children) {
 // -- what is said below the face
 
 export function say(name, values = {}) {
-  $("says").textContent = text(name, values);
+  $("says").textContent = name && text(name, values);
   $("says").classList.remove("trouble");
 }
 
-// error: has the name of a text and what goes into it, or is one that nobody expected.
+// error: Trouble, or one that nobody expected.
 export function complain(error) {
-  const values = error.values ?? { why: String(error.message) };
-  $("says").textContent = text(error.text ?? (error.values ? error.message : "unexpected"), values);
+  const [name, values] = error.text ? [error.text, error.values] : ["unexpected", { why: error.message }];
+  $("says").textContent = text(name, values);
   $("says").classList.add("trouble");
-  $("progress").hidden = true;
+}
+
+// Put other children into an element. What had the keyboard keeps it: it is found again by its key.
+export function refill(parent, ...children) {
+  const key = parent.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+  parent.replaceChildren(...children);
+  if (key) {
+    parent.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
+  }
 }
 
 // -- controls
@@ -56,7 +64,8 @@ export function slider(label, value, { min, max, step = 0.01 }, moved) {
 
 // A field for a text, which counts when it is left or Enter is pressed.
 export function field(label, value, entered) {
-  const input = make("input", { type: "text", value, maxLength: 100, autocomplete: "off" });
+  const input = make("input", { type: "text", value, maxLength: 32, autocomplete: "off", spellcheck: false });
+  input.setAttribute("autocapitalize", "none"); // Ann and ann are two seeds
   input.addEventListener("change", () => entered(input.value));
   return control(label, input);
 }
@@ -82,6 +91,7 @@ export function button(name, pressed, properties = {}) {
 // A button without words, which says to a screen reader what it does.
 export function iconButton(icon, spoken, pressed, properties = {}) {
   const made = make("button", { type: "button", ...properties }, icon);
+  made.dataset.key = spoken;
   made.setAttribute("aria-label", spoken);
   made.addEventListener("click", pressed);
   return made;
@@ -123,7 +133,7 @@ const SWATCHES = {
 
 // The choice of a colour: a round button for each. Names that are no colours stand in a menu.
 export function colourChoice(label, value, classes, chosen) {
-  if (!classes.every((name) => name in SWATCHES)) {
+  if (!classes.every((name) => Object.hasOwn(SWATCHES, name))) {
     const options = classes.map((name) => [name, word(name)]);
     return menu(label, value, [[STAY, text("asItIs")], ...options], chosen);
   }

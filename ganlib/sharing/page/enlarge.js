@@ -14,7 +14,7 @@ function bicubic(x) {
 const kept = new Map();
 
 // For each of `size` places: [first pixel, weights], of `side` pixels.
-function weights(side, size) {
+function placesOf(side, size) {
   const key = `${side} ${size}`;
   if (!kept.has(key)) {
     kept.set(key, Array.from({ length: size }, (_, place) => weightsAt(place, side, size)));
@@ -36,37 +36,35 @@ function weightsAt(place, side, size) {
   return [first, found.map((weight) => weight / sum)];
 }
 
-// RGBA of size * size pixels, of RGBA of side * side.
+// RGBA of size * size pixels, of RGBA of side * side. Between the two passes it is rounded, as Pillow does.
 export function enlarged(rgba, side, size) {
   if (side === size) {
-    return new Uint8ClampedArray(rgba);
+    return rgba;
   }
-  const across = weights(side, size);
-  const wide = new Float32Array(4 * size * side); // `side` lines of `size` pixels
-  for (let y = 0; y < side; y++) {
-    across.forEach(([first, factors], x) => {
-      const to = 4 * (y * size + x);
-      factors.forEach((factor, i) => {
-        const from = 4 * (y * side + first + i);
-        for (let channel = 0; channel < 3; channel++) {
-          wide[to + channel] += factor * rgba[from + channel];
+  const places = placesOf(side, size);
+  const wide = new Uint8ClampedArray(4 * size * side); // `side` lines of `size` pixels
+  for (let x = 0; x < size; x++) {
+    const [first, weights] = places[x];
+    for (let y = 0; y < side; y++) {
+      for (let channel = 0; channel < 4; channel++) {
+        let sum = 0;
+        for (let i = 0; i < weights.length; i++) {
+          sum += weights[i] * rgba[4 * (y * side + first + i) + channel];
         }
-      });
-    });
-  }
-  const out = new Float32Array(4 * size * size);
-  across.forEach(([first, factors], y) => {
-    factors.forEach((factor, i) => {
-      const from = 4 * (first + i) * size;
-      const to = 4 * y * size;
-      for (let p = 0; p < 4 * size; p++) {
-        out[to + p] += factor * wide[from + p];
+        wide[4 * (y * size + x) + channel] = sum;
       }
-    });
-  });
-  const pixels = new Uint8ClampedArray(out); // rounds, and stays between 0 and 255
-  for (let p = 3; p < pixels.length; p += 4) {
-    pixels[p] = 255;
+    }
   }
-  return pixels;
+  const out = new Uint8ClampedArray(4 * size * size);
+  for (let y = 0; y < size; y++) {
+    const [first, weights] = places[y];
+    for (let p = 0; p < 4 * size; p++) {
+      let sum = 0;
+      for (let i = 0; i < weights.length; i++) {
+        sum += weights[i] * wide[4 * size * (first + i) + p];
+      }
+      out[4 * size * y + p] = sum;
+    }
+  }
+  return out;
 }

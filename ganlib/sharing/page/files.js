@@ -3,18 +3,15 @@
 // A latent file is a safetensors file. A picture that the page saves holds one, too, as a text in the PNG.
 
 import { canvasOf } from "./drawing.js";
-import { newFace, packed } from "./state.js";
+import { STAY } from "./generator.js";
+import { packed } from "./half.js";
+import { fromAddress, newFace, slidersOf, toAddress } from "./state.js";
+import { Trouble } from "./trouble.js";
 
 const KIND = "ganlib latents";
 const TEXT_KEY = "ganlib face"; // of the text in a PNG
 const MOST_BYTES = 8_000_000; // of a file that is opened
-
-export class BadFile extends Error {
-  constructor(text, values = {}) {
-    super(text);
-    this.values = values;
-  }
-}
+const LONGEST_NAME = 200; // letters of a model's name that are shown
 
 // -- safetensors
 
@@ -34,7 +31,7 @@ export function latentFile(values, shape, about, settings) {
   return bytes;
 }
 
-// {values, shape, model, settings} of such bytes. Throws BadFile.
+// {values, shape, model, settings} of such bytes. Throws Trouble.
 export function readLatentFile(bytes) {
   try {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -43,7 +40,8 @@ export function readLatentFile(bytes) {
     const { kind, format, model, settings } = header.__metadata__;
     const { dtype, shape, data_offsets: [start, end] } = header.latents;
     const count = shape.reduce((product, side) => product * side, 1);
-    if (kind !== KIND || format !== "1" || dtype !== "F32" || end - start !== 4 * count || shape[0] !== 1) {
+    const fits = end - start === 4 * count && 8 + length + end <= bytes.length;
+    if (kind !== KIND || format !== "1" || dtype !== "F32" || !fits || shape[0] !== 1) {
       throw new Error("another kind");
     }
     const values = new Float32Array(count);
@@ -55,14 +53,20 @@ export function readLatentFile(bytes) {
     }
     return { values, shape, model, settings: JSON.parse(settings) };
   } catch {
-    throw new BadFile("notALatentFile");
+    throw new Trouble("notALatentFile");
   }
 }
 
 // -- what the notebooks call the settings of a face, and what the page does
 
-export function toSettings(face) {
-  const settings = { seed: face.seed, psi: face.psi, steps: face.steps, labels: face.labels };
+// What goes into a latent file. A face that the notebooks have no words for is kept as its address.
+export function toSettings(face, entry) {
+  if (face.base || face.mix) {
+    return { address: toAddress(face, entry) };
+  }
+  const settings = { seed: face.seed, psi: face.psi, steps: face.steps };
+  const labels = Object.entries(face.labels).map(([name, shares]) => [name, Object.fromEntries(shares)]);
+  settings.labels = Object.fromEntries(labels);
   for (const [part, { name, amount }] of Object.entries(face.named)) {
     settings[part] = name;
     settings[`${part}_amount`] = amount;
@@ -70,50 +74,69 @@ export function toSettings(face) {
   return { ...settings, changes: face.changes, hold: face.hold };
 }
 
-// The face of a latent file for a generator: by its settings where the page knows all of them, else by its
-// latents.
-export function fromLatentFile({ values, shape, model, settings }, entry) {
-  const { about } = entry;
-  if (model !== about.model) {
-    throw new BadFile("otherModel", { model, here: about.model });
+// The face of settings as the notebooks write them. Throws where there is something that the page has not.
+function ofSettings(settings, entry) {
+  const { seed, psi = 0.7, steps = [], labels = {}, changes = {}, hold = false, ...colours } = settings;
+  if (!Number.isInteger(seed)) {
+    throw new Trouble("notALatentFile");
   }
-  const face = newFace(entry.name, Number.isSafeInteger(settings?.seed) ? settings.seed : 0);
-  if (isKnown(settings, about)) {
-    face.psi = settings.psi;
-    face.steps = settings.steps ?? [];
-    face.labels = sharesOf(settings.labels ?? {});
-    for (const part of ["hair", "eyes"]) {
-      if (settings[part] && settings[part] !== "as it is") {
-        face.named[part] = { name: settings[part], amount: settings[`${part}_amount`] ?? 1 };
-      }
+  const face = { ...newFace(entry.name, seed), psi, steps, hold };
+  for (const [attribute, asked] of Object.entries(labels)) {
+    face.labels[attribute] = typeof asked === "string" ? [[asked, 1]] : Object.entries(asked);
+  }
+  for (const [slider, strength] of Object.entries(changes)) {
+    if (!slidersOf(entry).includes(slider)) {
+      throw new Trouble("notALatentFile");
     }
-    face.changes = settings.changes ?? {};
-    face.hold = settings.hold ?? false;
-    return face;
+    face.changes[slider] = strength;
   }
-  if (!about.has_styles || shape.length !== 3 || shape[1] !== about.layers || shape[2] !== about.w_dim) {
-    throw new BadFile("notALatentFile");
-  }
-  face.base = packed(values, about.layers);
-  face.hold = false;
+  addColours(face, colours, entry);
   return face;
 }
 
-const KNOWN = ["seed", "psi", "steps", "labels", "hair", "hair_amount", "eyes", "eyes_amount", "changes", "hold"];
-
-function isKnown(settings, about) {
-  const isFace = Number.isSafeInteger(settings?.seed) && Number.isFinite(settings.psi);
-  const labels = Object.keys(settings?.labels ?? {});
-  return isFace && Object.keys(settings).every((key) => KNOWN.includes(key))
-    && labels.every((name) => about.labels?.[name]);
+// colours: {hair, hair_amount, eyes, eyes_amount}; of a generator that has learned them they are labels.
+function addColours(face, colours, entry) {
+  for (const [key, name] of Object.entries(colours)) {
+    const part = key.replace(/_amount$/, "");
+    if (!["hair", "eyes"].includes(part)) {
+      throw new Trouble("notALatentFile");
+    }
+    const amount = colours[`${part}_amount`] ?? 1;
+    if (key !== part || name === STAY) {
+      continue;
+    }
+    if (entry.about.labels?.[part]) {
+      face.labels[part] = amount < 1 ? [[STAY, 1 - amount], [name, amount]] : [[name, 1]];
+    } else {
+      face.named[part] = { name, amount };
+    }
+  }
 }
 
-function sharesOf(labels) {
-  const shares = {};
-  for (const [attribute, asked] of Object.entries(labels)) {
-    shares[attribute] = typeof asked === "string" ? { [asked]: 1 } : asked;
+// The face of a latent file: by its settings where the page knows all of them, else by its latents. entries:
+// of all generators here.
+function fromLatentFile({ values, shape, model, settings }, entries) {
+  const entry = entries.find(({ about }) => about.model === model);
+  if (!entry) {
+    throw new Trouble("otherModel", { model: String(model).slice(0, LONGEST_NAME) });
   }
-  return shares;
+  try { // through the address, which checks all of it
+    const address = settings.address ?? toAddress(ofSettings(settings, entry), entry);
+    return fromAddress(address, [entry]).face;
+  } catch {
+    return byLatents(values, shape, entry);
+  }
+}
+
+function byLatents(values, shape, entry) {
+  const { about } = entry;
+  if (!about.has_styles || shape.length !== 3 || shape[1] !== about.layers || shape[2] !== about.w_dim) {
+    throw new Trouble("notALatentFile");
+  }
+  const face = newFace(entry.name, 0);
+  face.base = packed(values, about.layers);
+  face.hold = false;
+  return face;
 }
 
 // -- texts in a PNG
@@ -138,7 +161,7 @@ function crc(bytes) {
 function chunksOf(png) {
   const view = new DataView(png.buffer, png.byteOffset, png.byteLength);
   if (png.length < 20 || view.getUint32(0) !== 0x89504e47) {
-    throw new BadFile("notAPicture");
+    throw new Trouble("notAPicture");
   }
   const chunks = [];
   for (let place = 8; place + 12 <= png.length;) {
@@ -170,7 +193,7 @@ export function withLatents(png, latents) {
   return out;
 }
 
-// The latent file in a PNG. Throws BadFile.
+// The latent file in a PNG. Throws Trouble.
 function latentsIn(png) {
   for (const { type, start, end } of chunksOf(png)) {
     if (type === "tEXt" && end <= png.length) {
@@ -180,22 +203,22 @@ function latentsIn(png) {
         try {
           return Uint8Array.from(atob(value), (letter) => letter.charCodeAt(0));
         } catch {
-          throw new BadFile("notALatentFile");
+          throw new Trouble("notALatentFile");
         }
       }
     }
   }
-  throw new BadFile("pictureWithoutFace");
+  throw new Trouble("pictureWithoutFace");
 }
 
-// What a person opened: a latent file, or a picture with one in it. Throws BadFile.
-export async function readFace(file, entry) {
+// What a person opened: a latent file, or a picture with one in it. Throws Trouble.
+export async function readFace(file, entries) {
   if (file.size > MOST_BYTES) {
-    throw new BadFile("fileTooLarge");
+    throw new Trouble("fileTooLarge");
   }
   const bytes = new Uint8Array(await file.arrayBuffer());
   const isPicture = bytes[0] === 0x89 && bytes[1] === 0x50;
-  return fromLatentFile(readLatentFile(isPicture ? latentsIn(bytes) : bytes), entry);
+  return fromLatentFile(readLatentFile(isPicture ? latentsIn(bytes) : bytes), entries);
 }
 
 // -- pictures
@@ -205,21 +228,22 @@ export async function pngOf(canvas) {
   return new Uint8Array(await blob.arrayBuffer());
 }
 
-// A sheet of a character: the face, others near it, its settings in words.
-export function sheetOf(rgba, others, side, lines) {
+// A sheet of a character: the face, others near it, its settings in words. RGBA of 384 and of 108 pixels.
+export function sheetOf(face, others, lines) {
+  const shown = lines.flatMap((line) => line.match(/.{1,95}/gu));
   const canvas = document.createElement("canvas");
   canvas.width = 760;
-  canvas.height = 440 + 20 * lines.length;
+  canvas.height = 440 + 20 * shown.length;
   const context = canvas.getContext("2d");
   context.fillStyle = "white";
   context.fillRect(0, 0, canvas.width, canvas.height);
-  context.drawImage(canvasOf(rgba, side, 384), 16, 16);
+  context.drawImage(canvasOf(face), 16, 16);
   others.forEach((other, i) => {
-    context.drawImage(canvasOf(other, side, 108), 416 + (i % 3) * 112, 16 + Math.floor(i / 3) * 112);
+    context.drawImage(canvasOf(other), 416 + (i % 3) * 112, 16 + Math.floor(i / 3) * 112);
   });
   context.fillStyle = "#333";
   context.font = "14px sans-serif";
-  lines.forEach((line, i) => context.fillText(line, 16, 432 + 20 * i, 728));
+  shown.forEach((line, i) => context.fillText(line, 16, 432 + 20 * i, 728));
   return canvas;
 }
 

@@ -3,8 +3,10 @@
 //
 // `run(inputs, rows)` computes with the ONNX file. All else is arithmetic on Float32Arrays.
 
+import { unpacked } from "./half.js";
 import { latents, whole } from "./random.js";
-import { unpacked } from "./state.js";
+
+const KEPT = 300; // of what was computed lately
 
 export const STAY = "as it is";
 const OFFERED = 6; // faces that are offered around one
@@ -66,12 +68,23 @@ function dot(a, b) {
   return a.reduce((sum, value, i) => sum + value * b[i], 0);
 }
 
+// a (angle) to b at a constant angular speed (Shoemake 1985); the length goes along evenly.
+function slerp(a, b, t) {
+  const [lengthA, lengthB] = [Math.sqrt(dot(a, a)), Math.sqrt(dot(b, b))];
+  const angle = Math.acos(Math.min(1, Math.max(-1, dot(a, b) / (lengthA * lengthB))));
+  const safe = Math.min(Math.PI - 1e-6, Math.max(1e-6, angle));
+  const length = (1 - t) * lengthA + t * lengthB;
+  const [partA, partB] = [Math.sin((1 - t) * safe) / lengthA, Math.sin(t * safe) / lengthB];
+  return a.map((value, i) => ((partA * value + partB * b[i]) / Math.sin(safe)) * length);
+}
+
 export class Generator {
   constructor(about, run) {
     this.about = about;
     this.run = run;
     this.side = about.resolution;
     this.hasStyles = about.has_styles;
+    this.kept = new Map();
     if (this.hasStyles) {
       this.mean = floats(about.w_avg);
       this.named = new Map();
@@ -79,8 +92,9 @@ export class Generator {
       about.directions.names.forEach((name, i) => this.named.set(name, steps[i]));
       this.colours = rowsOf(floats(about.directions.colours), about.w_dim);
     }
-    this.labels = new Map();
-    for (const [name, label] of Object.entries(about.labels ?? {})) {
+    this.labels = new Map(); // in the order of the columns of label_rows
+    for (const name of about.attributes ?? []) {
+      const label = about.labels[name];
       const vectors = floats(label.vectors);
       const width = vectors.length / label.classes.length;
       this.labels.set(name, { classes: label.classes, vectors: rowsOf(vectors, width) });
@@ -90,6 +104,18 @@ export class Generator {
       this.labelRows = rowsOf(new Int16Array(bytes.buffer), this.labels.size);
       this.unknown = floats(about.unknown);
     }
+  }
+
+  // What make() promises, computed once for a key.
+  remembered(kind, key, make) {
+    const name = `${kind} ${JSON.stringify(key)}`;
+    if (!this.kept.has(name)) {
+      this.kept.set(name, make());
+      if (this.kept.size > KEPT) {
+        this.kept.delete(this.kept.keys().next().value);
+      }
+    }
+    return this.kept.get(name);
   }
 
   // -- labels
@@ -110,18 +136,21 @@ export class Generator {
     return sum;
   }
 
-  // The change of w from the labels of a face to what is asked: {attribute: {class: share}}.
+  // The change of w from the labels of a face to what is asked: {attribute: [[class, share], ...]}. The class
+  // "unknown" takes the face's own label away.
   toLabels(numbers, asked) {
     let change = new Float32Array(this.unknown?.length ?? 0);
     [...this.labels.entries()].forEach(([name, { classes, vectors }], column) => {
-      const shares = Object.entries(asked?.[name] ?? {});
+      const shares = asked?.[name] ?? [];
       const all = shares.reduce((sum, [, share]) => sum + share, 0);
       for (const [wanted, share] of shares) {
-        if (wanted === STAY || !classes.includes(wanted)) {
+        if (wanted === STAY) {
           continue;
         }
         const part = share / all;
-        change = plus(change, vectors[classes.indexOf(wanted)], part);
+        if (classes.includes(wanted)) {
+          change = plus(change, vectors[classes.indexOf(wanted)], part);
+        }
         if (numbers[column] >= 0) {
           change = plus(change, vectors[numbers[column]], -part);
         }
@@ -164,13 +193,16 @@ export class Generator {
   }
 
   // w of a seed after steps from neighbour to neighbour: [[seed, number, amount], ...].
-  async origin(state) {
-    const numbers = this.labelsOf(state.seed);
-    let w = (await this.seedStyles(state.seed, 1, state.psi, numbers))[0];
-    for (const [seed, number, amount] of state.steps) {
-      w = (await this.neighbours(w, seed, amount, state.psi, numbers))[number];
+  async origin({ seed, psi, steps }) {
+    const numbers = this.labelsOf(seed);
+    if (!steps.length) {
+      return (await this.seedStyles(seed, 1, psi, numbers))[0];
     }
-    return w;
+    const before = steps.slice(0, -1);
+    const [stepSeed, number, amount] = steps.at(-1);
+    const around = await this.remembered("around", [seed, psi, before, stepSeed, amount], async () =>
+      this.neighbours(await this.origin({ seed, psi, steps: before }), stepSeed, amount, psi, numbers));
+    return around[number];
   }
 
   // -- a face
@@ -186,10 +218,10 @@ export class Generator {
     if (this.labels.size) {
       layers = this.moved(layers, this.toLabels(numbers, state.labels), held);
     }
-    let colour = await this.toNamedColours(layers, state.named);
+    let colour = await this.toNamedColours(layers, state);
     let shape = new Float32Array(this.about.w_dim);
     for (const [name, strength] of Object.entries(state.changes)) {
-      if (name in LOOKS) {
+      if (Object.hasOwn(LOOKS, name)) {
         colour = plus(colour, LOOKS[name], strength);
       } else if (this.named.has(name)) {
         const direction = this.named.get(name);
@@ -202,7 +234,7 @@ export class Generator {
       change = plus(change, this.colours[i], levels);
     });
     layers = this.moved(layers, change, held);
-    return state.mix ? this.mixed(layers, await this.ws(state.mix.face), state.mix) : layers;
+    return state.mix ? this.mixed(layers, await this.ws(state.mix.face), state.mix.layers) : layers;
   }
 
   everywhere(w) {
@@ -219,20 +251,21 @@ export class Generator {
     return ws.map((value, i) => (i >= first * size ? value + change[i % size] : value));
   }
 
-  mixed(ws, other, { first, end }) {
+  mixed(ws, other, layers) {
     const size = this.about.w_dim;
-    return ws.map((value, i) => (i >= first * size && i < end * size ? other[i] : value));
+    const isOther = (layer) => layers.some(([first, end]) => first <= layer && layer < end);
+    return ws.map((value, i) => (isOther(Math.floor(i / size)) ? other[i] : value));
   }
 
   // The change in levels of 256 from the colours of a face to those that are named: {hair: {name, amount}}.
-  async toNamedColours(ws, named) {
+  async toNamedColours(ws, { seed, psi, steps, base, labels, hold, named }) {
     const change = [0, 0, 0, 0, 0, 0];
-    const asked = Object.entries(named ?? {}).filter(
-      ([part, { name }]) => !this.labels.has(part) && name !== STAY && COLOURS[part]?.[name]);
+    const asked = Object.entries(named).filter(([part, { name }]) => !this.labels.has(part) && name !== STAY);
     if (!asked.length) {
       return change;
     }
-    const now = faceColours((await this.draw([ws]))[0], this.side);
+    const now = await this.remembered("colours", [seed, psi, steps, base, labels, hold], async () =>
+      faceColours((await this.draw([ws]))[0], this.side));
     for (const [part, { name, amount }] of asked) {
       PLACES[part].forEach((place, i) => {
         change[place] = amount * (COLOURS[part][name][i] - now[place]);
@@ -269,6 +302,16 @@ export class Generator {
   }
 
   // -- pictures
+
+  // What `draw` takes, on the way from a to b: straight through w, or z turned and labels straight.
+  between(a, b, share) {
+    if (this.hasStyles) {
+      return a.map((value, i) => value + share * (b[i] - value));
+    }
+    const size = this.about.z_dim;
+    const turned = slerp(a.subarray(0, size), b.subarray(0, size), share);
+    return a.map((value, i) => (i < size ? turned[i] : value + share * (b[i] - value)));
+  }
 
   // RGBA pixels, Uint8ClampedArray(side * side * 4), of each of [ws, ...]; of [z, ...] without styles.
   async draw(faces) {

@@ -1,16 +1,19 @@
 // The tools: one panel at a time, below the tabs.
 
 import { drawLast, paint } from "./drawing.js";
-import { $, button, checkbox, colourChoice, field, grid, hint, make, menu, slider } from "./elements.js";
+import {
+  $, button, checkbox, colourChoice, complain, field, grid, hint, make, menu, refill, slider,
+} from "./elements.js";
 import { COLOURS, LOOKS, STAY } from "./generator.js";
 import { seedOf } from "./random.js";
-import { copied, newFace } from "./state.js";
-import { change, isSame, keptHere, randomSeed, showPicture, studio } from "./studio.js";
+import { copied, newFace, slidersOf } from "./state.js";
+import { change, drawBetween, drawFace, isSame, keptHere, randomSeed, studio } from "./studio.js";
 import { text, word } from "./texts.js";
 
 const OFFERED = 6; // neighbours, and faces to mix with
 const SMALL = 96; // pixels of a small face
 const SECONDS = 2; // of a walk, from face to face
+const REST = 200; // milliseconds without a change, after which the neighbours are drawn
 
 const PANELS = { design: designPanel, directions: directionsPanel, mix: mixPanel, walk: walkPanel };
 const TABS = Object.keys(PANELS);
@@ -19,7 +22,7 @@ let tab = "design";
 export function showTabs() {
   const list = $("tabs");
   list.setAttribute("aria-label", text("tools"));
-  list.replaceChildren(...TABS.map((name) => {
+  refill(list, ...TABS.map((name) => {
     const made = button(name, () => chooseTab(name), { id: `tab-${name}` });
     made.setAttribute("role", "tab");
     made.setAttribute("aria-selected", String(name === tab));
@@ -30,7 +33,9 @@ export function showTabs() {
 }
 
 function chooseTab(name) {
-  studio.walking = null;
+  if (tab === "walk") {
+    drawFace(); // what was shown on the way is no face that can be kept
+  }
   tab = name;
   showTabs();
   showPanel();
@@ -46,15 +51,10 @@ export function listenToTabs() {
   });
 }
 
-// The panel is made anew. What had the keyboard keeps it: it is found again by its key.
 export function showPanel() {
-  const panel = $("panel");
-  const { key } = document.activeElement?.dataset ?? {};
-  panel.setAttribute("aria-labelledby", `tab-${tab}`);
-  panel.replaceChildren(...PANELS[tab]());
-  if (key) {
-    panel.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
-  }
+  studio.walking = null;
+  $("panel").setAttribute("aria-labelledby", `tab-${tab}`);
+  refill($("panel"), ...PANELS[tab]());
 }
 
 // What depends on the kept faces.
@@ -68,22 +68,22 @@ export function trayChanged() {
 
 function designPanel() {
   const { about } = studio.entry;
-  if (!about.has_styles && !about.labels) {
-    return [grid(seedField()), hint("noStyles")];
-  }
   const parts = [grid(seedField())];
-  for (const [attribute, { classes }] of Object.entries(about.labels ?? {})) {
-    parts.push(...labelControls(attribute, classes));
+  for (const attribute of about.attributes ?? []) {
+    parts.push(...labelControls(attribute, about.labels[attribute].classes));
   }
-  const measured = Object.keys(COLOURS).filter((part) => about.has_styles && !about.labels?.[part]);
+  if (!about.has_styles) {
+    return [...parts, hint("noStyles")];
+  }
+  const measured = Object.keys(COLOURS).filter((part) => !about.labels?.[part]);
   for (const part of measured) {
     parts.push(...colourControls(part));
   }
   parts.push(hint(measured.length ? "measured" : "learned"));
-  if (about.has_styles && !studio.face.base) {
+  if (!studio.face.base) {
     const boldness = slider(text("boldness"), studio.face.psi, { min: 0, max: 1.2 }, (psi) => {
       change({ ...copied(studio.face), psi }, { kind: "psi", redraw: false });
-      drawNear();
+      drawNearSoon();
     });
     parts.push(grid(boldness), hint("boldnessHint"), ...nearPart());
   }
@@ -95,7 +95,13 @@ function seedField() {
   const { seed, base } = studio.face;
   return field(text("seed"), base ? "" : String(seed), (words) => {
     if (words.trim()) {
-      change({ ...copied(studio.face), seed: seedOf(words), base: null, steps: [] });
+      try {
+        const next = { ...copied(studio.face), seed: seedOf(words), base: null, steps: [] };
+        change(next, { redraw: base !== null }); // else what is clicked next would be gone
+        drawNearSoon();
+      } catch (error) {
+        complain(error);
+      }
     }
   });
 }
@@ -104,18 +110,18 @@ function seedField() {
 function ordered(attribute, first, second, share) {
   const next = copied(studio.face);
   if (second) {
-    next.labels[attribute] = { [first]: 1 - share, [second]: share };
+    next.labels[attribute] = [[first, 1 - share], [second, share]];
   } else if (first === STAY) {
     delete next.labels[attribute];
   } else {
-    next.labels[attribute] = { [first]: 1 };
+    next.labels[attribute] = [[first, 1]];
   }
   return next;
 }
 
 // The colour of a label, a menu for a second one, and how much of that.
 function labelControls(attribute, classes) {
-  const shares = Object.entries(studio.face.labels[attribute] ?? { [STAY]: 1 });
+  const shares = studio.face.labels[attribute] ?? [[STAY, 1]];
   const [first] = shares[0];
   const [second, share] = shares[1] ?? ["", 0.5];
   const choice = colourChoice(word(attribute), first, classes, (one) => {
@@ -128,6 +134,7 @@ function labelControls(attribute, classes) {
   if (second) {
     more.push(slider(`${word(second)}: ${text("howMuch")}`, share, { min: 0, max: 1 }, (part) => {
       change(ordered(attribute, first, second, part), { kind: `label ${attribute}`, redraw: false });
+      drawNearSoon();
     }));
   }
   return [choice, grid(...more)];
@@ -149,6 +156,7 @@ function colourControls(part) {
       const next = copied(studio.face);
       next.named[part] = { name, amount: value };
       change(next, { kind: `colour ${part}`, redraw: false });
+      drawNearSoon();
     })));
   }
   return controls;
@@ -156,20 +164,23 @@ function colourControls(part) {
 
 // -- faces to click
 
-// A row of buttons with faces on them. isPressed(state): whether it is chosen.
-function faceButtons(kind, states, label, pressed, isPressed = () => false) {
-  const buttons = states.map((state, i) => {
+// A row of buttons with faces on them. pressed(i): number i was clicked. chosen: the number of the one that
+// is chosen, or -1; undefined where none can be.
+function faceButtons(kind, states, label, pressed, chosen) {
+  const buttons = states.map((_, i) => {
     const made = make("button", { type: "button" }, make("canvas", { width: SMALL, height: SMALL }));
     made.setAttribute("aria-label", text(label, { number: i + 1 }));
-    made.setAttribute("aria-pressed", String(isPressed(state)));
+    if (chosen !== undefined) {
+      made.setAttribute("aria-pressed", String(i === chosen));
+    }
     made.dataset.key = `${kind} ${i}`;
-    made.addEventListener("click", () => pressed(state));
+    made.addEventListener("click", () => pressed(i));
     return made;
   });
-  drawLast(kind, { states }, (pictures) => {
+  drawLast(kind, { states, size: SMALL }, (pictures) => {
     pictures.forEach((picture, i) => {
       const canvas = buttons[i].querySelector("canvas");
-      paint(canvas, picture, studio.entry.about.resolution, SMALL);
+      paint(canvas, picture);
       canvas.dataset.drawn = "1";
     });
   });
@@ -179,6 +190,7 @@ function faceButtons(kind, states, label, pressed, isPressed = () => false) {
 let different = 0.4;
 let nearSeed = 1;
 let nearRow = null;
+let timer = 0;
 
 // The settings of six faces like one.
 export function neighboursOf(face) {
@@ -190,10 +202,16 @@ export function neighboursOf(face) {
 }
 
 function drawNear() {
-  nearRow.replaceChildren(faceButtons("near", neighboursOf(studio.face), "neighbour", (state) => {
+  refill(nearRow, faceButtons("near", neighboursOf(studio.face), "neighbour", (i) => {
+    const next = neighboursOf(studio.face)[i];
     nearSeed += 1;
-    change(state);
+    change(next);
   }));
+}
+
+function drawNearSoon() {
+  clearTimeout(timer);
+  timer = setTimeout(() => nearRow?.isConnected && drawNear(), REST);
 }
 
 function nearPart() {
@@ -201,7 +219,7 @@ function nearPart() {
   drawNear();
   const amount = slider(text("howDifferent"), different, { min: 0.1, max: 0.9 }, (value) => {
     different = value;
-    drawNear();
+    drawNearSoon();
   });
   const others = button("others", () => {
     nearSeed += 1;
@@ -216,14 +234,14 @@ function directionsPanel() {
   if (!studio.entry.about.has_styles) {
     return [hint("noStyles")];
   }
-  const sliders = studio.entry.sliders.map(directionSlider);
+  const sliders = slidersOf(studio.entry).map(directionSlider);
   const hold = checkbox("hold", studio.face.hold, (held) => change({ ...copied(studio.face), hold: held }));
   const reset = button("reset", () => change({ ...copied(studio.face), changes: {} }));
   return [hint("holdHint"), grid(...sliders), hold, reset];
 }
 
 function directionSlider(name) {
-  const most = name in LOOKS ? 4 : 3;
+  const most = Object.hasOwn(LOOKS, name) ? 4 : 3;
   const value = studio.face.changes[name] ?? 0;
   return slider(word(name), value, { min: -most, max: most, step: 0.05 }, (strength) => {
     const next = copied(studio.face);
@@ -239,20 +257,30 @@ function directionSlider(name) {
 
 let mixSeeds = [7, 12, 19, 25, 31, 40];
 
+// Faces to mix with: the one that is chosen, the kept ones, others. Each once.
+function mixOffers() {
+  const { entry, face } = studio;
+  const chosen = face.mix ? [face.mix.face] : [];
+  const kept = keptHere().slice(-OFFERED).map((one) => ({ ...copied(one), mix: null }));
+  const others = mixSeeds.map((seed) => newFace(entry.name, seed));
+  const all = [...chosen, ...kept, ...others];
+  return all.filter((one, i) => all.findIndex((other) => isSame(one, other)) === i);
+}
+
 function mixPanel() {
   const { entry, face } = studio;
   if (!entry.about.has_styles) {
     return [hint("noStyles")];
   }
   const groups = Object.entries(entry.about.layer_groups);
-  const { first, end } = face.mix ?? { first: groups[1][1][0], end: groups.at(-1)[1][1] };
-  const kept = keptHere().slice(-OFFERED).map((one) => ({ ...copied(one), mix: null }));
-  const states = [...kept, ...mixSeeds.map((seed) => newFace(entry.name, seed))];
-  const row = faceButtons("mix", states, "mixFace", (state) => {
-    change({ ...copied(face), mix: { first, end, face: state } });
-  }, (state) => isSame(state, face.mix?.face));
-  const boxes = groups.map(([name, [from, to]]) => {
-    const isOn = first <= from && to <= end;
+  const layers = face.mix?.layers ?? groups.slice(1).map(([, range]) => range);
+  const offers = mixOffers();
+  const chosen = offers.findIndex((one) => isSame(one, face.mix?.face));
+  const row = faceButtons("mix", offers, "mixFace", (i) => {
+    change({ ...copied(face), mix: { layers, face: offers[i] } });
+  }, chosen);
+  const boxes = groups.map(([name, [first, end]]) => {
+    const isOn = layers.some(([from, to]) => from <= first && end <= to);
     return checkbox(name, isOn, () => change(mixedAnew(groups, boxes)), { disabled: !face.mix });
   });
   const others = button("others", () => {
@@ -260,38 +288,48 @@ function mixPanel() {
     showPanel();
   });
   const none = button("noMix", () => change({ ...copied(face), mix: null }), { disabled: !face.mix });
-  return [hint("mixHint"), row, make("div", {}, ...boxes), make("div", { className: "buttons left" }, others, none)];
+  const buttons = make("div", { className: "buttons left" }, others, none);
+  return [hint("mixHint"), row, make("div", {}, ...boxes), buttons];
 }
 
-// The face with the layers of the groups that are ticked, in one piece: from the first of them to the last.
+// The face with the layers of the groups that are ticked.
 function mixedAnew(groups, boxes) {
   const next = copied(studio.face);
   const ticked = groups.filter((_, i) => boxes[i].querySelector("input").checked).map(([, range]) => range);
-  next.mix = ticked.length ? { ...next.mix, first: ticked[0][0], end: ticked.at(-1)[1] } : null;
+  next.mix = ticked.length ? { ...next.mix, layers: ticked } : null;
   return next;
 }
 
 // -- a walk
 
+// The face, then the kept ones, or two others where there are too few. None follows itself.
 function wayOfWalk() {
   const kept = keptHere();
   const { entry, face } = studio;
   const stops = kept.length > 1 ? kept : [...kept, newFace(entry.name, 12), newFace(entry.name, 25)];
-  return [face, ...stops.filter((stop) => !isSame(stop, face))];
+  const way = [face];
+  for (const stop of stops) {
+    if (!isSame(stop, way.at(-1)) && !isSame(stop, face)) {
+      way.push(stop);
+    }
+  }
+  return way.length > 1 ? way : [face, newFace(entry.name, randomSeed())];
 }
 
 function walkPanel() {
   const way = wayOfWalk();
   const bar = slider(text("position"), 0, { min: 0, max: way.length - 0.01 }, (position) => {
     studio.walking = null;
+    play.textContent = text("play");
     drawOnTheWay(way, position);
   });
-  const input = bar.querySelector("input");
   const play = button("play", () => {
     if (studio.walking) {
       studio.walking = null;
+      play.textContent = text("play");
     } else {
-      walkOn(way, input, play);
+      play.textContent = text("pause");
+      walkOn(way, bar);
     }
   }, { className: "first" });
   return [hint("walkHint"), play, bar];
@@ -299,26 +337,21 @@ function walkPanel() {
 
 function drawOnTheWay(way, position, then = () => {}) {
   const leg = Math.floor(position) % way.length;
-  const between = [way[leg], way[(leg + 1) % way.length], position % 1];
-  drawLast("face", { between }, ([picture]) => {
-    showPicture(picture);
-    then();
-  });
+  drawBetween(way[leg], way[(leg + 1) % way.length], position % 1, then);
 }
 
-function walkOn(way, input, play) {
+function walkOn(way, bar) {
+  const [input, output] = [bar.querySelector("input"), bar.querySelector("output")];
   const mine = { begun: performance.now() - 1000 * SECONDS * Number(input.value) };
   studio.walking = mine;
-  play.textContent = text("pause");
   const frame = () => {
     if (studio.walking !== mine) {
-      play.textContent = text("play");
       return;
     }
     const position = ((performance.now() - mine.begun) / 1000 / SECONDS) % way.length;
     input.value = position;
+    output.textContent = position.toFixed(2);
     drawOnTheWay(way, position, () => requestAnimationFrame(frame));
   };
   frame();
 }
-

@@ -3,6 +3,8 @@
 // A seed is mixed with BLAKE2b (RFC 7693) into 63 bits, the lower 32 of which begin a Mersenne Twister
 // (Matsumoto & Nishimura 1998), as in PyTorch. Normal numbers come from uniform ones by Box & Muller 1958.
 
+import { Trouble } from "./trouble.js";
+
 // -- BLAKE2b, without a key
 
 const IV = [
@@ -72,10 +74,17 @@ export function digest(text, size = 8) {
   return out.getBigUint64(0, false) >> BigInt(64 - 8 * size);
 }
 
-// The seed that a text stands for: a whole number itself, else a number below 2^32, as in Python.
+// The seed that a text stands for, as in Python: a whole number is itself, and what begins with a letter is a
+// number below 2^32. Throws Trouble for anything else.
 export function seedOf(text) {
   const words = text.trim();
-  return /^\d{1,15}$/.test(words) ? Number(words) : Number(digest(words, 4));
+  if (/^-?\d{1,15}$/.test(words)) {
+    return Number(words);
+  }
+  if (!/^\p{L}/u.test(words)) {
+    throw new Trouble("noSeed");
+  }
+  return Number(digest(words, 4));
 }
 
 // -- Mersenne Twister MT19937

@@ -1,21 +1,26 @@
 // What a face is: its settings, as text in the page's address, and the history of them.
 //
-// A face is an object of plain values: {generator, seed, psi, steps, base, labels, named, changes, hold, mix}.
-// base: null, or latents from a file in the place of seed, psi and steps (see `packed`).
-// labels {attribute: {class: share}}: of a generator that has learned labels. named {part: {name, amount}}:
-// colours by name, of one that has not. changes {slider: strength}. mix: null, or {face, first, end}: the
-// layers first to end are those of another face.
+// A face is an object of plain values:
+//   generator, seed, psi    the name of its generator, and where it comes from
+//   steps     [[seed, number, amount], ...]: from neighbour to neighbour
+//   base      null, or latents from a file in the place of seed, psi and steps (see half.js)
+//   labels    {attribute: [[class, share], ...]}: of a generator that has learned labels
+//   named     {part: {name, amount}}: colours by name, of one that has not
+//   changes   {slider: strength}
+//   hold      whether directions leave the rest alone
+//   mix       null, or {face, layers: [[first, end], ...]}: these layers are those of another face
+//
+// Whatever comes from outside (an address, a file, the browser's storage) goes through `fromAddress`, which
+// checks all of it.
+
+import { COLOURS, LOOKS, STAY } from "./generator.js";
+import { unpacked } from "./half.js";
+import { Trouble } from "./trouble.js";
 
 export const VERSION = 1;
-const MOST_SEED = 2 ** 53 - 1;
-const LONGEST = 20000; // letters of an address
-
-export class BadAddress extends Error {
-  constructor(text) {
-    super(text);
-    this.values = {};
-  }
-}
+const MOST_SEED = Number.MAX_SAFE_INTEGER;
+const MOST_STEPS = 200;
+const LONGEST = 60000; // letters of an address
 
 export function newFace(generator, seed = 3) {
   return {
@@ -36,14 +41,18 @@ export function copied(face) {
   return structuredClone(face);
 }
 
-// -- as text
+// The names of a generator's sliders, in the order that addresses number them.
+export function slidersOf({ about }) {
+  return [...(about.directions?.names ?? []), ...Object.keys(LOOKS)];
+}
+
+// -- a face as text
 
 function short(number) {
   return String(Math.round(number * 1000) / 1000);
 }
 
-// A face as text for an address: v=1&g=stylegan-labels&m=6f3a12&s=3&p=0.7&l.hair=pink:0.7,blue:0.3...
-// entry: what is known of the generator.
+// v=1&g=stylegan-labels&m=6f3a12&s=3&p=0.7&l.hair=pink:0.7,blue:0.3... entry: of the face's generator.
 export function toAddress(face, entry) {
   const words = new URLSearchParams();
   words.set("v", VERSION);
@@ -58,78 +67,92 @@ export function toAddress(face, entry) {
     words.append("n", `${seed}.${number}.${Math.round(1000 * amount)}`);
   }
   for (const [attribute, shares] of Object.entries(face.labels)) {
-    const parts = Object.entries(shares).map(([name, share]) => `${name}:${short(share)}`);
-    words.set(`l.${attribute}`, parts.join(","));
+    words.set(`l.${attribute}`, shares.map(partOf).join(","));
   }
   for (const [part, { name, amount }] of Object.entries(face.named)) {
-    words.set(`c.${part}`, `${name}:${short(amount)}`);
+    words.set(`c.${part}`, partOf([name, amount]));
   }
+  const sliders = slidersOf(entry);
   for (const [slider, strength] of Object.entries(face.changes)) {
-    words.set(`d.${entry.sliders.indexOf(slider)}`, short(strength));
+    words.set(`d.${sliders.indexOf(slider)}`, short(strength));
   }
   if (!face.hold) {
     words.set("h", 0);
   }
   if (face.mix) {
-    words.set("x", `${face.mix.first}-${face.mix.end}`);
+    words.set("x", face.mix.layers.map(([first, end]) => `${first}-${end}`).join("_"));
     words.set("f", toAddress(face.mix.face, entry));
   }
   return words.toString();
 }
 
-// The face of an address, and whether it was made with these weights. entries: of all generators here.
-// Throws BadAddress with the name of a text.
-export function fromAddress(text, entries, inside = false) {
+function partOf([name, share]) {
+  return `${encodeURIComponent(name)}:${short(share)}`;
+}
+
+// -- and back
+
+// {face, sameWeights}: the face of an address, and whether it was made with these weights. entries: of all
+// generators here. Throws Trouble.
+export function fromAddress(text, entries) {
   if (text.length > LONGEST) {
-    throw new BadAddress("addressTooLong");
+    throw new Trouble("addressTooLong");
   }
   const words = new URLSearchParams(text);
   if (words.get("v") !== String(VERSION)) {
-    throw new BadAddress(inside ? "addressCut" : "addressOtherVersion");
+    throw new Trouble("addressOtherVersion");
   }
   const entry = entries.find(({ name }) => name === words.get("g"));
   if (!entry) {
-    throw new BadAddress(inside ? "addressCut" : "addressOtherGenerator");
+    throw new Trouble("addressOtherGenerator");
   }
-  const face = newFace(entry.name, wholeNumber(words.get("s"), MOST_SEED));
-  face.psi = between(words.get("p"), 0, 2);
-  face.steps = words.getAll("n").map(stepOf);
-  if (words.get("b")) {
-    face.base = words.get("b");
-    checkBase(face.base, entry.about);
-  }
-  face.hold = words.get("h") !== "0";
-  for (const [key, value] of words) {
-    const [kind, name] = [key.slice(0, 2), key.slice(2)];
-    if (kind === "l.") {
-      face.labels[name] = sharesOf(value, entry.about.labels?.[name]?.classes);
-    } else if (kind === "c.") {
-      const [colour, amount] = value.split(":");
-      face.named[name] = { name: colour, amount: between(amount, -5, 5) };
-    } else if (kind === "d.") {
-      const slider = entry.sliders[wholeNumber(name, entry.sliders.length - 1)];
-      face.changes[slider] = between(value, -100, 100);
-    }
-  }
-  if (words.get("x") && !inside) {
-    const [first, end] = words.get("x").split("-").map((part) => wholeNumber(part, entry.about.layers));
-    face.mix = { first, end, face: fromAddress(words.get("f") ?? "", entries, true).face };
+  const face = faceOf(words, entry);
+  if (words.has("x")) {
+    const inner = new URLSearchParams(words.get("f") ?? "");
+    need(inner.get("g") === entry.name && inner.get("v") === String(VERSION));
+    face.mix = { layers: layersOf(words.get("x"), entry), face: faceOf(inner, entry) };
   }
   return { face, sameWeights: words.get("m") === entry.mark };
 }
 
-function wholeNumber(text, most) {
-  if (!/^\d{1,16}$/.test(text ?? "") || Number(text) > most) {
-    throw new BadAddress("addressCut");
+// All of a face but what it is mixed with.
+function faceOf(words, entry) {
+  const face = newFace(entry.name, wholeNumber(words.get("s"), MOST_SEED, true));
+  face.psi = between(words.get("p"), -1, 2);
+  face.steps = words.getAll("n").map(stepOf);
+  need(face.steps.length <= MOST_STEPS);
+  face.base = words.has("b") ? baseOf(words.get("b"), entry) : null;
+  face.hold = words.get("h") !== "0";
+  const sliders = slidersOf(entry);
+  for (const [key, value] of words) {
+    const [kind, name] = [key.slice(0, 2), key.slice(2)];
+    if (kind === "l.") {
+      need(Object.hasOwn(entry.about.labels ?? {}, name));
+      face.labels[name] = sharesOf(value, entry.about.labels[name].classes);
+    } else if (kind === "c.") {
+      need(Object.hasOwn(COLOURS, name));
+      face.named[name] = colourOf(value, COLOURS[name]);
+    } else if (kind === "d.") {
+      face.changes[sliders[wholeNumber(name, sliders.length - 1)]] = between(value, -100, 100);
+    }
   }
+  return face;
+}
+
+function need(isRight) {
+  if (!isRight) {
+    throw new Trouble("addressCut");
+  }
+}
+
+function wholeNumber(text, most, mayBeNegative = false) {
+  need((mayBeNegative ? /^-?\d{1,16}$/ : /^\d{1,16}$/).test(text ?? "") && Math.abs(Number(text)) <= most);
   return Number(text);
 }
 
 function between(text, least, most) {
   const number = Number(text);
-  if (text === null || text === undefined || text === "" || !(number >= least && number <= most)) {
-    throw new BadAddress("addressCut");
-  }
+  need(text && number >= least && number <= most);
   return number;
 }
 
@@ -138,67 +161,43 @@ function stepOf(text) {
   return [wholeNumber(seed, MOST_SEED), wholeNumber(number, 5), wholeNumber(amount, 1000) / 1000];
 }
 
-function sharesOf(text, classes) {
-  const shares = {};
-  for (const part of text.split(",")) {
-    const [name, share] = part.split(":");
-    if (name !== "as it is" && !classes?.includes(name)) {
-      throw new BadAddress("addressCut");
-    }
-    shares[name] = between(share, 0, 1);
+// [name, number] of name:number.
+function namedNumber(text, least, most) {
+  const [name, number] = text.split(":");
+  try {
+    return [decodeURIComponent(name), between(number, least, most)];
+  } catch {
+    throw new Trouble("addressCut");
   }
+}
+
+function sharesOf(text, classes) {
+  const shares = text.split(",").map((part) => namedNumber(part, 0, 1));
+  need(shares.every(([name]) => name === STAY || name === "unknown" || classes.includes(name)));
+  need(shares.reduce((sum, [, share]) => sum + share, 0) > 0);
   return shares;
 }
 
-// -- latents as text
-
-// base64 (of the letters that addresses take) of float16 numbers: w, where all layers have the same, or ws.
-export function packed(ws, layers) {
-  const size = ws.length / layers;
-  const alike = ws.every((value, i) => value === ws[i % size]);
-  const view = new DataView(new ArrayBuffer(2 * (alike ? size : ws.length)));
-  for (let i = 0; i < view.byteLength / 2; i++) {
-    view.setUint16(2 * i, toHalf(ws[i]), true);
-  }
-  const letters = String.fromCharCode(...new Uint8Array(view.buffer));
-  return btoa(letters).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+function colourOf(text, colours) {
+  const [name, amount] = namedNumber(text, -5, 5);
+  need(Object.hasOwn(colours, name));
+  return { name, amount };
 }
 
-// Float32Array(layers * size) of what `packed` gave.
-export function unpacked(text, layers, size) {
-  const letters = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
-  const bytes = Uint8Array.from(letters, (letter) => letter.charCodeAt(0));
-  const view = new DataView(bytes.buffer);
-  const count = view.byteLength / 2;
-  return Float32Array.from({ length: layers * size }, (_, i) => fromHalf(view.getUint16(2 * (i % count), true)));
+function layersOf(text, { about }) {
+  return text.split("_").map((pair) => {
+    const [first, end] = pair.split("-").map((part) => wholeNumber(part, about.layers ?? 0));
+    need(first < end);
+    return [first, end];
+  });
 }
 
-function checkBase(text, about) {
+function baseOf(text, { about }) {
   const bytes = Math.floor((text.length * 3) / 4);
-  const whole = about.has_styles ? [2 * about.w_dim, 2 * about.w_dim * about.layers] : [];
-  if (!/^[\w-]+$/.test(text) || !whole.includes(bytes)) {
-    throw new BadAddress("addressCut");
-  }
-}
-
-function toHalf(value) {
-  const single = new DataView(new ArrayBuffer(4));
-  const size = Math.min(Math.abs(value), 65504);
-  const sign = value < 0 ? 0x8000 : 0;
-  if (size < 2 ** -14) {
-    return sign | Math.round(size * 2 ** 24);
-  }
-  single.setFloat32(0, size);
-  const bits = single.getUint32(0);
-  const rounded = bits + 0xfff + ((bits >>> 13) & 1); // to the nearest, ties to even
-  return sign | ((rounded >>> 13) - (112 << 10));
-}
-
-function fromHalf(bits) {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >>> 10) & 31;
-  const rest = bits & 0x3ff;
-  return exponent ? sign * (1 + rest / 1024) * 2 ** (exponent - 15) : sign * rest * 2 ** -24;
+  need(about.has_styles && /^[\w-]+$/.test(text));
+  need([2 * about.w_dim, 2 * about.w_dim * about.layers].includes(bytes));
+  need(unpacked(text, about.layers, about.w_dim).every(Number.isFinite));
+  return text;
 }
 
 // -- history

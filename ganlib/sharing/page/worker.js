@@ -1,29 +1,27 @@
-// The worker: it holds the generator, so that the page never waits for it.
+// The worker: it holds the generators, so that the page never waits for them.
 //
 // It is sent {id, verb, ...} and answers {id, result} or {id, error}: the name of a text, and what goes into
 // it. While a generator arrives it also sends {progress: share of it}.
 
 import * as ort from "./ort/ort.wasm.min.mjs";
+import { enlarged } from "./enlarge.js";
 import { Generator } from "./generator.js";
+import { Trouble } from "./trouble.js";
 
 const KEPT = 200; // faces whose latents are remembered
 
 ort.env.wasm.wasmPaths = new URL("./ort/", import.meta.url).href;
 ort.env.wasm.numThreads = 1; // more would need headers that static hosts do not send
 
-let generator = null;
-const remembered = new Map();
-
-class Trouble extends Error {
-  constructor(text, values = {}) {
-    super(text);
-    this.values = values;
-  }
-}
+const generators = new Map(); // {name: Generator}
+const remembered = new Map(); // {a face as JSON: its latents}
 
 // -- loading
 
 async function load({ entry }) {
+  if (generators.has(entry.name)) {
+    return;
+  }
   const bytes = await fetchWhole(new URL(entry.file, import.meta.url), entry.size);
   await check(bytes, entry.sha256);
   let session;
@@ -32,8 +30,8 @@ async function load({ entry }) {
   } catch (error) {
     throw new Trouble("cannotRead", { name: entry.name, why: String(error.message ?? error) });
   }
-  remembered.clear();
-  generator = new Generator(entry.about, (inputs, rows) => compute(session, entry.about, inputs, rows));
+  const run = (inputs, rows) => compute(session, entry.about, inputs, rows);
+  generators.set(entry.name, new Generator(entry.about, run));
 }
 
 async function fetchWhole(address, size) {
@@ -101,7 +99,7 @@ async function latentsOf(state) {
   const key = JSON.stringify(state);
   let found = remembered.get(key);
   if (!found) {
-    found = await generator.latentsOf(state);
+    found = await generators.get(state.generator).latentsOf(state);
     remembered.set(key, found);
     if (remembered.size > KEPT) {
       remembered.delete(remembered.keys().next().value);
@@ -110,29 +108,24 @@ async function latentsOf(state) {
   return found;
 }
 
-// Pictures of faces. between: [a, b, share], a face on the way from a to b.
-async function draw({ states, between }) {
+// Pictures of faces of one generator, RGBA of `size` pixels, or as large as they are. between: [a, b, share],
+// a face on the way from a to b.
+async function draw({ states, between, size }) {
   const begun = performance.now();
-  let faces;
-  if (between) {
-    const [a, b, share] = between;
-    const from = await latentsOf(a);
-    const to = await latentsOf(b);
-    faces = [from.map((value, i) => value + share * (to[i] - value))];
-  } else {
-    faces = [];
-    for (const state of states) {
-      faces.push(await latentsOf(state));
-    }
+  const generator = generators.get((between ?? states)[0].generator);
+  const faces = [];
+  for (const state of between ? between.slice(0, 2) : states) {
+    faces.push(await latentsOf(state));
   }
-  const pictures = await generator.draw(faces);
+  const drawn = await generator.draw(between ? [generator.between(...faces, between[2])] : faces);
+  const pictures = drawn.map((picture) => enlarged(picture, generator.side, size ?? generator.side));
   return { pictures, milliseconds: performance.now() - begun };
 }
 
 // The latents of a face, for a file: Float32Array and its shape.
 async function latents({ state }) {
   const values = (await latentsOf(state)).slice();
-  const { about } = generator;
+  const { about } = generators.get(state.generator);
   const shape = about.has_styles ? [1, about.layers, about.w_dim] : [1, values.length];
   return { values, shape };
 }
@@ -147,7 +140,7 @@ onmessage = async ({ data }) => {
     postMessage({ id, result }, buffers);
   } catch (error) {
     const known = error instanceof Trouble;
-    const text = known ? error.message : "unexpected";
+    const text = known ? error.text : "unexpected";
     const values = known ? error.values : { why: String(error.message ?? error) };
     postMessage({ id, error: { text, values } });
   }
