@@ -1,5 +1,6 @@
 """The page that `ganlib page` writes, as people use it: in a browser, with nothing but a static server."""
 import functools
+import hashlib
 import http.server
 import io
 import json
@@ -9,16 +10,17 @@ from urllib.parse import urlencode
 import npm
 import numpy as np
 import pytest
+import torch
 from browsers import launched
 from generators import save_labelled
 from PIL import Image
 
 from ganlib.images import resized
-from ganlib.models.sampling import generate, sample
+from ganlib.models.sampling import generate, latents, sample
 from ganlib.models.store import load_generator
 from ganlib.play.characters import character
 from ganlib.play.latent_files import load_latents, save_latents
-from ganlib.seeding import seed_of_word
+from ganlib.seeding import seed_of_word, seeded
 from ganlib.sharing.pages import make_page
 
 SECONDS = 60
@@ -272,6 +274,23 @@ def test_every_control_does_something_and_can_be_undone(visit):
     assert page.locator("#undo").get_attribute("aria-disabled") == "true"
     page.locator("#redo").click()
     assert drawn(page) == seen[1]
+
+
+def test_random_numbers_are_those_of_pytorch(visit):
+    page = visit()
+
+    def computed(code):
+        return page.evaluate(f"import('/random.js').then(m => {code})")
+
+    for seed, size in ((3, 256), (0, 100), (2**53 - 1, 128), (-7, 16)):
+        found = computed(f"m.latents({seed}, {size}, 0, 6).map(z => [...z])")
+        assert np.allclose(found, latents(6, size, seed), atol=1e-6)
+    for text in ("", "latents/3/0", "ä" * 40):
+        expected = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+        assert computed(f"m.digest({text!r}).toString(16)").zfill(16) == expected
+    for seed in range(4):
+        expected = torch.randint(1024, (1024,), generator=seeded(seed, 0, "labels"))[0]
+        assert computed(f"m.whole({seed}, 0, 'labels', 1024)") == int(expected)
 
 
 def test_a_name_is_a_seed_as_in_python(visit):
