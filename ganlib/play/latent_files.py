@@ -21,7 +21,7 @@ from ..tensors import read_metadata, read_safetensors
 LATENTS_FORMAT = "1"
 LATENTS_KIND = "ganlib latents"
 IN_PICTURE = "ganlib face"  # the text of a PNG that holds a latent file
-PNG = b"\x89PNG"
+PNG_SIGNATURE = b"\x89PNG"
 
 
 def identity(generator):
@@ -81,7 +81,7 @@ def load_latents(path, generator):
     """
     try:
         data = Path(path).read_bytes()
-        if data.startswith(PNG):
+        if data.startswith(PNG_SIGNATURE):
             data = _latents_in(data)
         tensors, about = load(data), read_metadata(data)
         if about["format"] != LATENTS_FORMAT or about["kind"] != LATENTS_KIND:

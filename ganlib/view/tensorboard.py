@@ -7,7 +7,7 @@ from PIL import Image
 from ..errors import GanlibError
 from ..runs.folder import folder_of, read_scores, sample_files
 
-NAMES = {  # key of the log: what it is called there; what stands before the slash is one section
+TAGS = {  # key of the log: what it is called there; what stands before the slash is one section
     "loss_g": "loss/generator",
     "loss_d": "loss/discriminator",
     "d_real": "answers of D/real images",
@@ -26,7 +26,7 @@ NAMES = {  # key of the log: what it is called there; what stands before the sla
     "r_t": "augmentation/r_t",
     "images_per_second": "speed/images a second",
 }
-QUALITY = "quality/FD-lite of kept generators"
+QUALITY_TAG = "quality/FD-lite of kept generators"
 
 
 class TensorBoardHook:
@@ -52,7 +52,7 @@ class TensorBoardHook:
     def __call__(self, record):
         if self.writer is None:
             self.writer = self.make_writer(self.run / "tensorboard", purge_step=record["images"])
-        for key, name in NAMES.items():
+        for key, name in TAGS.items():
             if math.isfinite(record.get(key, math.nan)):
                 self.writer.add_scalar(name, record[key], record["images"])
         self._add_sheet(record["images"])
@@ -70,7 +70,7 @@ class TensorBoardHook:
         for images, fd in read_scores(self.run).items():
             if images not in self.scored:
                 self.scored.add(images)
-                self.writer.add_scalar(QUALITY, fd, images)
+                self.writer.add_scalar(QUALITY_TAG, fd, images)
 
     def close(self):
         """Write what is missing, as scores that came after the run."""

@@ -9,7 +9,7 @@ from ganlib.__main__ import main
 from ganlib.errors import GanlibError
 from ganlib.runs.folder import read_log, read_scores
 from ganlib.training.loop import train
-from ganlib.view.tensorboard import QUALITY, TensorBoardHook
+from ganlib.view.tensorboard import QUALITY_TAG, TensorBoardHook
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def test_curves_samples_and_scores(pack, tmp_path):
     for key, name in (("loss_g", "loss/generator"), ("accuracy", "indicators/accuracy of D")):
         logged = [(record["images"], record[key]) for record in records]
         assert curve(found, name) == [(images, pytest.approx(value, rel=1e-6)) for images, value in logged]
-    assert curve(found, QUALITY) == [(images, pytest.approx(fd, rel=1e-6))
+    assert curve(found, QUALITY_TAG) == [(images, pytest.approx(fd, rel=1e-6))
                                      for images, fd in read_scores(run).items()]
     assert len(found.Images("samples")) >= 2
     assert "labels/guessed, real images" not in found.Tags()["scalars"]
