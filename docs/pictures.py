@@ -65,6 +65,27 @@ def mixing():
         return table.convert("RGB").crop((0, 0, 330, 218))
 
 
+def orders():
+    """One z with six colours of hair."""
+    from ganlib.models.sampling import generate
+    from ganlib.models.store import load_generator
+    from ganlib.play.styles import points
+    generator = load_generator("stylegan-labels")
+    colours = {"hair": "pink,blonde,blue,green,red,black"}
+    return sheet(generate(generator, points(generator, [3], psi=0.8, labels=colours)))
+
+
+def augmented():
+    """One drawn face, distorted in six ways."""
+    import torch
+
+    from ganlib.images import to_uint8
+    from ganlib.training.augment import augment
+    face = torch.from_numpy(drawn(1)).permute(0, 3, 1, 2) / 127.5 - 1
+    dice = torch.Generator().manual_seed(0)
+    return sheet(to_uint8(augment(face.repeat(6, 1, 1, 1), "color,translation,cutout", dice)).numpy())
+
+
 def plot(draw):
     """A small plot without words: draw(axes)."""
     from ganlib.images import encoded
@@ -108,6 +129,8 @@ THUMBNAILS = {
     "07_explore": panel_still,
     "08_compare": lambda: plot(quality),
     "09_tricks": lambda: plot(claims_bars),
+    "10_faces_to_order": orders,
+    "11_your_own_pictures": augmented,
 }
 
 

@@ -19,7 +19,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "experiments"))
 import claims  # noqa: E402
 import equal_time  # noqa: E402
+import labels  # noqa: E402
+import own_pictures  # noqa: E402
 from equal_time import markdown  # noqa: E402
+from faces_to_order import rows as orders  # noqa: E402
+from faces_to_order.tables import in_short, of_colours  # noqa: E402
 
 FILES = ("README.md", "docs/*.md", "data/generators/README.md")
 BEGIN = re.compile(r"^<!-- table:", re.M)
@@ -72,6 +76,10 @@ def tested(table):
     return lambda: table(claims.load())
 
 
+def ordered(table, *of):
+    return lambda: table(orders.load(labels.RESULTS), *of)
+
+
 TABLES = {
     "results": measured(equal_time.readme_table),
     "distances": measured(equal_time.distances_table),
@@ -82,6 +90,10 @@ TABLES = {
     "verdicts": tested(claims.verdict_counts),
     "claims": tested(claims.claims_table),
     "recipes": tested(claims.arms_table),
+    "orders": ordered(in_short),
+    "orders-hair": ordered(of_colours, "stylegan-labels", "hair"),
+    "orders-eyes": ordered(of_colours, "stylegan-labels", "eyes"),
+    "own-pictures": lambda: own_pictures.table(own_pictures.load(own_pictures.RESULTS)),
     "check": lambda: "\n".join(claims.check_line()),
     "profiles": profiles_table,
     "presets": presets_table,

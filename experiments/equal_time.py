@@ -1,23 +1,26 @@
 """Models trained for the same time on two CPU cores and measured alike: the results of docs/results.md.
 
-    python experiments/equal_time.py PACK --rates        images/s of each model; nothing else may be running
+    python experiments/equal_time.py PACK --rates [MODEL ...] [--like MODEL]
+                                     images/s of each model; nothing else may be running
     python experiments/equal_time.py PACK [MODEL ...]    train what is missing (or go on), and measure it
     python experiments/equal_time.py PACK --curves [MODEL ...]   FD-lite of all saved generators on the way
     python experiments/equal_time.py PACK --measure FILE ...     rows of generators saved on the way
     python experiments/equal_time.py                     the table, from equal_time.json beside this file
     python experiments/equal_time.py --figure OUT.png    those curves, against minutes of two CPU cores
-    python experiments/equal_time.py --ship MODEL NAME [--names ...]
+    python experiments/equal_time.py --ship MODEL NAME [--bad WORDS] [--names ...] [--discriminator]
                                      its generator to ganlib/shipped, its card to data/generators
 
 PACK: real faces at 64x64, as `ganlib data ARCHIVE PACK` makes them. BUDGETS has the minutes of two CPU cores
 that models get. They are converted to images at the rates measured, so that a run may be computed anywhere,
-and one that was resumed or shared its cores counts like any other. Runs are folders under data/runs/equal and
-resume. FD-lite: 10,000 samples without truncation against all real images (curves: 4,096). FD-labels: the
-same distance in the 256 features of a small network that learned the pack's own colours of hair and eyes,
-which no model has seen.
+and one that was resumed or shared its cores counts like any other. On a slower machine --like MODEL takes
+that model's turns among the others, and puts all rates right by its known one. Runs are folders under
+data/runs/equal and resume. FD-lite: 10,000 samples without truncation against all real images (curves:
+4,096). FD-labels: the same distance in the 256 features of a small network that learned the pack's own
+colours of hair and eyes. It is measured only of models that have not learned these themselves.
 """
 import argparse
 import json
+import re
 import statistics
 import tempfile
 from itertools import pairwise
@@ -45,6 +48,7 @@ MODELS = {  # name: (preset, its profile, what differs from it, what it is)
     "stylegan": ("stylegan", "cpu", {}, "the report's, growing, 128 channels at most"),
     "pairs": (
         "stylegan-fast", "cpu", {}, "16 channels at 64x64, batches of 16, relativistic loss, R1 and R2"),
+    "labels": ("stylegan-labels", "cpu", {}, "pairs, told the colours of hair and eyes"),
     "narrow": ("stylegan-fast", "cpu", PLAIN, "pairs with the non-saturating loss and R1"),
     "wide": (
         "stylegan-fast", "cpu", PLAIN | dict(width=32, d_width=24),
@@ -86,14 +90,19 @@ def phases(name):
     return {0: begin_at(4)} | {round(1000 * kimg): begin_at(size) for size, kimg in grow.items()}
 
 
-def measure_rates(pack, names, rounds=3, seconds=20):
-    """Images/s of the training loop on two threads: the median of rounds, in which models take turns."""
+def measure_rates(pack, names, like=None, rounds=3, seconds=20):
+    """Images/s of the training loop on two threads: the median of rounds, in which models take turns.
+
+    like: a model whose rate is known. It takes turns with the others, keeps its rate, and theirs are put
+    right by it.
+    """
     import torch
 
     from ganlib.runs.folder import read_log
     from ganlib.training.loop import train
     torch.set_num_threads(2)
-    found, rates = load(), {(name, at): [] for name in names for at in phases(name)}
+    measured = [*names] if like in (None, *names) else [like, *names]
+    found, rates = load(), {(name, at): [] for name in measured for at in phases(name)}
     for _ in range(rounds):
         for (name, at), values in rates.items():
             config = config_of(name, minutes=seconds / 60, images=0, log_images=320, frames=0, generators=0,
@@ -104,8 +113,10 @@ def measure_rates(pack, names, rounds=3, seconds=20):
             late = records[len(records) // 3:]  # the first steps are slow
             values.append(statistics.median(r["images_per_second"] for r in late))
             print(f"{name:10} from {at:6,} images on: {values[-1]:6.1f} images/s", flush=True)
+    factor = found["rates"][like]["0"] / statistics.median(rates[like, 0]) if like else 1
     for (name, at), values in rates.items():
-        found["rates"].setdefault(name, {})[str(at)] = round(statistics.median(values), 1)
+        if name != like:
+            found["rates"].setdefault(name, {})[str(at)] = round(factor * statistics.median(values), 1)
     keep(found)
 
 
@@ -251,12 +262,15 @@ def measure(pack, name, run):
     from ganlib.evaluation.table import evaluate
     from ganlib.models.sampling import sample
     from ganlib.models.store import load_generator
-    table, describe = evaluate(pack, {name: run}, n=SAMPLES, progress=False), label_features(pack)
-    faces = sample(load_generator(run), SAMPLES, seed=1)
-    labels = [frechet(gaussian(describe(a)), gaussian(describe(b)))
-              for a, b in ((pack.images[::2], pack.images[1::2]), (pack.images, faces))]
-    for row, value in zip(table.rows, labels, strict=True):
-        row.numbers["labels"] = value
+    table = evaluate(pack, {name: run}, n=SAMPLES, progress=False)
+    generator = load_generator(run)
+    if not generator.G.attributes:
+        describe = label_features(pack)
+        faces = sample(generator, SAMPLES, seed=1)
+        labels = [frechet(gaussian(describe(a)), gaussian(describe(b)))
+                  for a, b in ((pack.images[::2], pack.images[1::2]), (pack.images, faces))]
+        for row, value in zip(table.rows, labels, strict=True):
+            row.numbers["labels"] = value
     rows = []
     for row in table.rows:
         numbers = row.to_dict().items()
@@ -267,7 +281,10 @@ def measure(pack, name, run):
 def measure_and_keep(pack, name, minutes, run):
     (real, row), about = measure(pack, name, run)
     found = load()
-    found["about"], found["rows"]["real"] = about, real
+    if found.get("about", about)["data"] != about["data"]:
+        raise SystemExit(f"error: the results are of the pack {found['about']['data']}, and this is "
+                         f"{about['data']}.")
+    found["about"], found["rows"]["real"] = about, found["rows"].get("real", {}) | real
     found["rows"][f"{name}, {minutes} minutes"] = row | {"minutes": minutes}
     keep(found)
     print(row, flush=True)
@@ -344,7 +361,7 @@ CARD = """# {name}
 {what}: {params:.1f} million parameters, 64x64 pixels, the averaged weights of the generator in half
 precision.
 
-- Trained on {real:,} anime faces of 64x64 pixels (data hash `{data}`), {images:,} images seen,
+- Trained on {real} anime faces of 64x64 pixels (data hash `{data}`), {images:,} images seen,
   {minutes} minutes of training time on {device}; two CPU cores take {cpu:.0f}, with nothing else running.
   The recipe is in `config.json`.{began}
 {scores}
@@ -352,13 +369,15 @@ precision.
 - The pictures that it learned from are the work of their artists; what it draws is for research and play.
   It knows what was in the set, mostly young women in a few styles, and nothing else.
 
-Faces of seed 1, not picked: `samples.webp`.{more}
+{pictures}
 """
 
 
-def ship(model, name, bad, directions=()):
+def ship(model, name, bad, directions=(), with_d=False):
     """A model's generator to ganlib/shipped/NAME; its recipe, pictures and card to data/generators/NAME."""
     import shutil
+
+    import ship_discriminator
 
     from ganlib.images import grid
     from ganlib.models.sampling import sample
@@ -376,11 +395,28 @@ def ship(model, name, bad, directions=()):
     grid(faces, columns=16).save(folder / "samples.webp", quality=95, method=6)
     more = ""
     if (run / "samples").exists():
-        gif(run, folder / "progress.webp", include_real=False)
+        gif(run, folder / "progress.webp", max_bytes=1_300_000, include_real=False)
         more = " The training: `progress.webp`."
     if generator.has_styles:
         make_directions(weights, directions)
+    if generator.G.attributes:
+        draw_orders(load_generator(weights), folder)
+        more += " All colours of one face: `orders.webp`. A walk through the colours of hair: `colours.webp`."
+    if with_d:
+        ship_discriminator.ship(run, name)
+        more += " Its discriminator comes with it, for fine-tuning."
     (folder / "README.md").write_text(card_of(model, name, generator, bad, more))
+
+
+def draw_orders(generator, folder, seed=3, psi=0.8):
+    """One face in all colours, and a walk through the colours of its hair, as pictures in a folder."""
+    from ganlib.models.sampling import generate
+    from ganlib.play.styles import label_sheet, walk_through
+    from ganlib.view.movies import movie
+    label_sheet(generator, seed, psi).save(folder / "orders.webp", quality=90, method=6)
+    colours = {"hair": generator.G.attributes["hair"]}
+    way = walk_through(generator, seeds=[seed], frames=96, psi=psi, labels=colours, loop=True)
+    movie(folder / "colours.webp", generate(generator, way))
 
 
 def card_of(model, name, generator, bad, more):
@@ -390,7 +426,9 @@ def card_of(model, name, generator, bad, more):
     from ganlib.runs.origin import begun_with
     found = load()
     images, seconds = int(generator.info["images"]), float(generator.info["train_seconds"])
-    device = [event["device"] for event in read_log(run_of(model))[1] if event["event"] == "start"][-1]
+    start = [event for event in read_log(run_of(model))[1] if event["event"] == "start"][-1]
+    device = start["device"]
+    real = re.search(r"\(([\d,]+) images", start.get("pack", ""))  # older logs do not name the pack
     origin = begun_with(generator.config)
     began = "\n- It began with the weights of `{name}`: {images:,} images seen, data hash `{data}`."
 
@@ -403,14 +441,14 @@ def card_of(model, name, generator, bad, more):
         params=sum(p.numel() for p in generator.G.parameters()) / 1e6,
         scores=point(scores_of(model, images, found)),
         bad=point(f"What it is bad at: {bad}"),
-        real=found["about"]["real"],
+        real=real[1] if real else f"{found['about']['real']:,}",
         data=generator.config.data,
         images=images,
         began=began.format(**origin) if origin else "",
         minutes=round(seconds / 60, 1 if seconds < 600 else None),
         cpu=minutes_of(images, found["rates"][model]),
         device=f"one {device}" if device != "cpu" else "a shared CPU",
-        more=more,
+        pictures=textwrap.fill(f"Faces of seed 1, not picked: `samples.webp`.{more}", 106),
     )
 
 
@@ -433,16 +471,16 @@ KEYS = ("images", "minutes", "fd", "kid", "precision", "recall", "density", "cov
 README_ROWS = {
     "real": "real pictures, half against half: the best possible FD-lite",
     "full, 289 minutes": "{}: style-based, large",
-    "pairs, 90 minutes": "the same networks, small enough for a laptop",
+    "labels, 69 minutes": "{}: small enough for a laptop; takes orders",
     "dcgan-cpu, 33 minutes": "{}: DCGAN in small batches",
     "stylegan, 90 minutes": "{}: the StyleGAN that grows",
     "lsgan-cpu, 25 minutes": "{}: least squares, small batches",
     "wgan-gp-ttur, 81 minutes": "{}: Wasserstein distance",
     "dcgan, 75 minutes": "{}: DCGAN as Wu, Xu and Lu have it",
 }
-# ... and those of the sentence below: the small style-based one, the best DCGAN of the table, and a DCGAN of
-# a smaller distance, whose pictures are faded
-README_SENTENCE = ("pairs, 90 minutes", "dcgan-cpu, 33 minutes", "dcgan-10k, 67 minutes")
+# ... and those of the sentence below: the best DCGAN of the table, and one of a smaller distance, whose
+# pictures are faded
+README_SENTENCE = ("dcgan-cpu, 33 minutes", "dcgan-10k, 67 minutes")
 # Which rows to hold beside the FIDs of report.json: its model, a model here, and a DCGAN that has had about
 # as much
 BESIDE = [
@@ -482,6 +520,9 @@ def recipe_of(name):
     return ", ".join(words + [f"`{key}={value}`" for key, value in values.items()])
 
 
+OF_SHIPPED = {"stylegan-fast": "full", "stylegan-labels": "labels"}  # those that are not called as here
+
+
 def shipped():
     """{key of a row: name of the generator that comes with ganlib}: those of as many images."""
     from ganlib.models.store import SHIPPED, load_generator
@@ -489,7 +530,7 @@ def shipped():
     for path in sorted(SHIPPED.glob("*/generator.safetensors")):
         name = path.parent.name
         images = int(load_generator(name).info["images"])
-        model = name if name in MODELS else "full"
+        model = OF_SHIPPED.get(name, name)
         found |= {key: name for key, row in load()["rows"].items()
                   if key.startswith(f"{model}, ") and row["images"] == images}
     return found
@@ -529,11 +570,10 @@ def readme_table(found):
         minutes = f"{row['minutes']:.0f}" if "minutes" in row else ""
         model = words.format(f"**{names[key]}**") if key in names else words
         rows.append([model, minutes, short(row["fd"]), short(row["precision"]), short(row["recall"])])
-    style, dcgan, grey = (found["rows"][key] for key in README_SENTENCE)
+    dcgan, grey = (found["rows"][key] for key in README_SENTENCE)
     return (f"{markdown(['model', 'minutes', 'FD-lite', 'precision', 'recall'], rows)}\n\nThe newer "
-            f"style-based networks are far ahead: the small one has {short(style['fd'])} after "
-            f"{style['minutes']} minutes.\nThe best DCGAN of this table has {short(dcgan['fd'])} after "
-            f"{dcgan['minutes']}. Another one, `{grey['name']}`, has {short(grey['fd'])} after "
+            f"style-based networks are far ahead.\nThe best DCGAN of this table has {short(dcgan['fd'])} "
+            f"after {dcgan['minutes']} minutes. Another one, `{grey['name']}`, has {short(grey['fd'])} after "
             f"{grey['minutes']}: its faces are [sharp, but grey](docs/results.md#what-it-shows).")
 
 
@@ -599,20 +639,22 @@ def main():
     parser.add_argument("pack", nargs="?")
     parser.add_argument("models", nargs="*", metavar="MODEL", help=", ".join(MODELS))
     parser.add_argument("--rates", action="store_true")
+    parser.add_argument("--like", metavar="MODEL", help="whose known rate puts the others right")
     parser.add_argument("--curves", action="store_true")
     parser.add_argument("--measure", nargs="+", metavar="FILE", help="generators saved on the way")
     parser.add_argument("--figure", metavar="OUT.png")
     parser.add_argument("--ship", nargs=2, metavar=("MODEL", "NAME"))
     parser.add_argument("--bad", default="", help="for the card: what it is bad at")
+    parser.add_argument("--discriminator", action="store_true", help="ship it as well")
     parser.add_argument("--names", nargs="*", default=(), help="what its first directions do")
     args = parser.parse_intermixed_args()
     if args.figure:
         return figure(args.figure)
     if args.ship:
-        return ship(*args.ship, args.bad, args.names)
+        return ship(*args.ship, args.bad, args.names, args.discriminator)
     names = args.models or list(MODELS)
     if args.pack and args.rates:
-        measure_rates(args.pack, names)
+        measure_rates(args.pack, names, args.like)
     elif args.pack and args.measure:
         measure_files(args.pack, args.measure)
     elif args.pack and args.curves:

@@ -351,6 +351,14 @@ def test_the_overview_has_the_best_first(known_judge):
     expected = np.mean(np.array([1.0, 0.9, 0.9]) / ceiling)
     assert f"| {expected:.3f} " in lines[0] and "| 0.25 " in lines[0]
     assert "hair as the judge reads it" in tables.details(found, "dumb, 10 images")
+    # the tables of the pages
+    lines = [line for line in tables.in_short(found).splitlines() if " images " in line]
+    assert [line.split()[1] for line in lines] == ["good,", "poor,", "dumb,"]
+    assert f"| {expected:.2f} " in lines[0] and "| 0.25 " in lines[0]
+    colours = tables.of_colours(found, "good", "hair").splitlines()[2:]
+    one = rows.obedience(found, found["rows"]["good, 10 images"], "hair")
+    assert [line.split()[1] for line in colours] == CLASSES["hair"]
+    assert all(f"| {one.accuracy[i]:.2f} " in colours[i] for i in range(3))
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import numpy as np
 
 from .describing import KINDS
 from .likeness import WITHIN
-from .rows import numbers, obedience
+from .rows import full_key, numbers, obedience
 
 
 def aligned(head, rows):
@@ -82,6 +82,46 @@ def overview(found):
         lines.append(cells)
     return (f"{_ceilings_in_words(found)}\nEdges, landmarks: how much of a face changes with that label, "
             f"over how much with z.\n\n{aligned(head, lines)}")
+
+
+def in_short(found):
+    """A few columns for each generator that takes labels, for a page: Markdown."""
+    attributes = found["about"]["attributes"]
+    head = ["generator", "FD-lite"]
+    for attribute in attributes:
+        head += [f"{attribute}: right, of the ceiling", "worst colour", "face changes"]
+    lines = []
+    for key, row in in_order(found):
+        cells = [key, f"{row['fd']:.1f}"]
+        for attribute in attributes:
+            if attribute not in row["asked"]:
+                cells += ["", "", ""]
+                continue
+            one = obedience(found, row, attribute)
+            worst = attributes[attribute][one.worst]
+            cells += [f"{one.mean_of_ratios:.2f}", f"{worst} {one.ratio[one.worst]:.2f}",
+                      two_digits(row["held"][attribute].get("edges"))]
+        lines.append(cells)
+    return aligned(head, lines)
+
+
+def of_colours(found, name, attribute):
+    """Every colour of the generator `name`: what is read right, and FD-lite within it: Markdown."""
+    key = full_key(found, name)
+    row = found["rows"][key]
+    plain, colours = (obedience(found, row, attribute, kind) for kind in KINDS)
+    within = row.get("fd_within", {}) if attribute == WITHIN else {}
+    head = [attribute, "real faces", "ordered faces", "ratio", "ratio, colours judge"]
+    head += ["FD-lite within", "of real faces"] if within else []
+    lines = []
+    for i, colour in enumerate(found["about"]["attributes"][attribute]):
+        shown = plain.ceiling[i], plain.accuracy[i], plain.ratio[i], colours.ratio[i]
+        cells = [colour, *map(two_digits, shown)]
+        if within:
+            pair = within.get(colour)
+            cells += [f"{value:.0f}" for value in pair] if pair else ["", ""]
+        lines.append(cells)
+    return aligned(head, lines)
 
 
 def in_order(found):
