@@ -341,7 +341,8 @@ def commands():
 
 def test_there_are_commands_of_every_verb():
     verbs = {words[0] for words in commands()}
-    assert verbs == {"data", "check", "train", "gif", "sample", "evaluate", "presets", "mix", "walk"}
+    assert verbs == {"data", "check", "train", "gif", "sample", "evaluate", "presets", "mix", "walk",
+                     "export", "page"}
 
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)

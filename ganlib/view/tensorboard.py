@@ -55,26 +55,26 @@ class TensorBoardHook:
         for key, name in TAGS.items():
             if math.isfinite(record.get(key, math.nan)):
                 self.writer.add_scalar(name, record[key], record["images"])
-        self._add_sheet(record["images"])
-        self._add_scores()
+        self._add_sheet(self.writer, record["images"])
+        self._add_scores(self.writer)
 
-    def _add_sheet(self, images):
+    def _add_sheet(self, writer, images):
         files = sample_files(self.run)
         if files and files[-1] != self.shown:
             self.shown = files[-1]
             with Image.open(self.shown) as sheet:
                 pixels = np.asarray(sheet.convert("RGB"))
-            self.writer.add_image("samples", pixels, images, dataformats="HWC")
+            writer.add_image("samples", pixels, images, dataformats="HWC")
 
-    def _add_scores(self):
+    def _add_scores(self, writer):
         for images, fd in read_scores(self.run).items():
             if images not in self.scored:
                 self.scored.add(images)
-                self.writer.add_scalar(QUALITY_TAG, fd, images)
+                writer.add_scalar(QUALITY_TAG, fd, images)
 
     def close(self):
         """Write what is missing, as scores that came after the run."""
         if self.writer is not None:
-            self._add_scores()
+            self._add_scores(self.writer)
             self.writer.close()
             self.writer = None
