@@ -205,6 +205,8 @@ SENTENCES = {
         "Real faces have {eye_gap[real]:.0f}",
         "It has seen {images[dcgan, 75 minutes]:,.0f} images",
         "has seen {images[labels, 69 minutes]:,.0f} images",
+        "without labels have {late[pairs, again][0][1]:.0f} after {late[pairs, again][0][0]:,} images and "
+        "{late[pairs, again][1][1]:.0f} after {late[pairs, again][1][0]:,}",
         "It has seen {images[full, 289 minutes]:,.0f} images",
         "Two CPU cores see {rate[full]:.0f} images a second",
     ],
@@ -231,6 +233,7 @@ def numbers():
     keys = ("fd", "labels", "recall", "eye_gap", "images")
     return {key: {name: row[key] for name, row in rows.items() if key in row} for key in keys} | {
         "curve": {name: points[-1][1] for name, points in found["curves"].items()},
+        "late": {name: points[-2:] for name, points in found["curves"].items()},
         "rate": {name: [*rates.values()][-1] for name, rates in found["rates"].items()},
         "arm": of_arms(statistics.mean), "least": of_arms(min), "most": of_arms(max),
         "real": found["about"]["real"], "claims": len(claims.CLAIMS), "runs": len(done),
