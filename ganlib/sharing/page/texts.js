@@ -192,6 +192,16 @@ const WORDS = {
     "hair: blue – red": "Haare: blau – rot",
     "eyes: dark – light": "Augen: dunkel – hell",
     "eyes: blue – red": "Augen: blau – rot",
+    "light to dark": "hell bis dunkel",
+    "black to blonde hair": "schwarze bis blonde Haare",
+    "long to short hair": "lange bis kurze Haare",
+    "turn the head": "den Kopf drehen",
+    "gray to red hair": "graue bis rote Haare",
+    "older to younger": "älter bis jünger",
+    "red to blue hair": "rote bis blaue Haare",
+    "smiling to serious": "lächelnd bis ernst",
+    "parted to full fringe": "geteilter bis voller Pony",
+    "warm to cool tint": "warme bis kühle Tönung",
   },
 };
 
