@@ -21,13 +21,17 @@ def seed_numbers(seeds):
     A word is a seed as well, such as a name: it stands for the number of `seed_of_word`. Raises GanlibError
     for anything else, such as 1.5, and where there is none.
     """
-    words = re.split(r"[,\s]+", seeds.strip(", \t\n")) if isinstance(seeds, str) else seeds
     try:
-        numbers = [_seed_number(word) for word in words]
+        numbers = [_seed_number(word) for word in _separated(seeds)]
         return numbers if numbers else [int("")]
     except (ValueError, TypeError):
         raise GanlibError(f"seeds={seeds!r}: expected whole numbers or words with commas between them, as in "
                           "1,2,3 or ann,bob.") from None
+
+
+def _separated(seeds):
+    """Seeds one by one, of a text with commas or spaces between them; a list is passed through."""
+    return re.split(r"[,\s]+", seeds.strip(", \t\n")) if isinstance(seeds, str) else seeds
 
 
 def _seed_number(seed):
@@ -48,8 +52,7 @@ def seed_of_word(word):
 
 def words_told(seeds):
     """What words among seeds stand for, as in "ann is seed 2,912,003,441"; "" where all are numbers."""
-    words = re.split(r"[,\s]+", seeds) if isinstance(seeds, str) else [str(seed) for seed in seeds]
-    return ", ".join(f"{word} is seed {seed_of_word(word):,}" for word in words if _is_word(word))
+    return ", ".join(f"{word} is seed {seed_of_word(word):,}" for word in _separated(seeds) if _is_word(word))
 
 
 def seeded(seed, position, stream):

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from ..errors import GanlibError
 from ..files import data_dir, replaced_folder, write_atomic
-from ..play.latent_files import identity
 from .onnx_files import about, export, name_of
 
 PAGE = Path(__file__).resolve().parent / "page"
@@ -96,16 +95,18 @@ def _entry(source, name, folder):
     generator = export(source, exported)
     content = exported.read_bytes()
     exported.unlink()
+    checksum = hashlib.sha256(content).hexdigest()
     # Called by its content: whatever the name has in it, and a browser never takes an older one for it
-    file = f"generators/{hashlib.sha256(content).hexdigest()[:16]}.onnx"
+    file = f"generators/{checksum[:16]}.onnx"
     _add(folder / file, content)
+    told = about(generator, name)
     return {
         "name": name,
         "file": file,
         "size": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "mark": identity(generator).rpartition(" ")[2][:6],  # of its weights
-        "about": about(generator, name),
+        "sha256": checksum,
+        "mark": told["model"].rpartition(" ")[2][:6],  # of its weights
+        "about": told,
     }
 
 

@@ -148,12 +148,8 @@ export function normal(twister, count) {
   return x;
 }
 
-// z: the first latent of a seed, Float32Array(size), as ganlib.models.sampling.latents(1, size, seed).
-export function latent(seed, size, number = 0) {
-  return latents(seed, size, number, number + 1)[0];
-}
-
-// [z, ...]: numbers first to end of a seed, below 64.
+// [z, ...]: numbers first to end of a seed, below 64; Float32Array(size) each, as of
+// ganlib.models.sampling.latents.
 export function latents(seed, size, first, end) {
   const count = Math.ceil((end * size) / 16) * 16; // whole groups; those after change nothing
   const drawn = normal(seeded(seed, 0, "latents"), count);
