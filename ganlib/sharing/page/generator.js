@@ -6,7 +6,7 @@
 import { unpacked } from "./half.js";
 import { latents, whole } from "./random.js";
 
-const KEPT = 300; // of what was computed lately
+const KEPT = 500; // of what was computed lately
 
 export const STAY = "as it is";
 const OFFERED = 6; // faces that are offered around one
@@ -106,11 +106,13 @@ export class Generator {
     }
   }
 
-  // What make() promises, computed once for a key.
+  // What make() promises, computed once for a key. What failed is tried again the next time.
   remembered(kind, key, make) {
     const name = `${kind} ${JSON.stringify(key)}`;
     if (!this.kept.has(name)) {
-      this.kept.set(name, make());
+      const promised = make();
+      promised.catch(() => this.kept.delete(name));
+      this.kept.set(name, promised);
       if (this.kept.size > KEPT) {
         this.kept.delete(this.kept.keys().next().value);
       }

@@ -8,13 +8,10 @@ import { enlarged } from "./enlarge.js";
 import { Generator } from "./generator.js";
 import { Trouble } from "./trouble.js";
 
-const KEPT = 200; // faces whose latents are remembered
-
 ort.env.wasm.wasmPaths = new URL("./ort/", import.meta.url).href;
 ort.env.wasm.numThreads = 1; // more would need headers that static hosts do not send
 
 const generators = new Map(); // {name: Generator}
-const remembered = new Map(); // {a face as JSON: its latents}
 
 // -- loading
 
@@ -95,17 +92,9 @@ async function compute(session, about, inputs, rows) {
 
 // -- drawing
 
-async function latentsOf(state) {
-  const key = JSON.stringify(state);
-  let found = remembered.get(key);
-  if (!found) {
-    found = await generators.get(state.generator).latentsOf(state);
-    remembered.set(key, found);
-    if (remembered.size > KEPT) {
-      remembered.delete(remembered.keys().next().value);
-    }
-  }
-  return found;
+function latentsOf(state) {
+  const generator = generators.get(state.generator);
+  return generator.remembered("face", state, () => generator.latentsOf(state));
 }
 
 // Pictures of faces of one generator, RGBA of `size` pixels, or as large as they are. between: [a, b, share],
