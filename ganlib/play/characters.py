@@ -6,45 +6,12 @@ import torch
 from ..errors import GanlibError, did_you_mean
 from ..models.asking import numbers_of
 from ..models.labels import all_unknown
-from ..models.sampling import generate, latents, layer_groups, styles
+from ..models.sampling import latents, layer_groups, styles
 from ..models.store import need_loaded, network
-from .directions import directions, edit, face_colours
-from .styles import label_vectors, labels_of, points
+from .directions import directions, edit
+from .named_colours import COLOURS, LOOKS, PLACES, steps_to_named
+from .styles import label_vectors, labels_of, points, swap
 
-# What the labels of real faces look like in a pack of the Kaggle set: the mean of `face_colours` of each
-HAIR_COLOURS = {
-    "black": (83, 78, 86),
-    "blonde": (237, 204, 152),
-    "blue": (110, 119, 164),
-    "brown": (153, 113, 96),
-    "green": (137, 160, 135),
-    "orange": (228, 162, 119),
-    "pink": (232, 163, 173),
-    "purple": (150, 114, 155),
-    "red": (185, 88, 98),
-    "white": (231, 209, 196),
-}
-EYE_COLOURS = {
-    "aqua": (63, 86, 93),
-    "black": (85, 78, 78),
-    "blue": (59, 70, 106),
-    "brown": (87, 64, 54),
-    "green": (62, 87, 69),
-    "orange": (110, 72, 59),
-    "pink": (102, 65, 78),
-    "purple": (88, 57, 96),
-    "red": (111, 50, 58),
-    "yellow": (112, 89, 59),
-}
-# Sliders for colours: what a step changes in red, green, blue of the hair, then of the eyes, in levels of 256
-LOOKS = {
-    "hair: dark – light": (20, 20, 20, 0, 0, 0),
-    "hair: blue – red": (20, 0, -20, 0, 0, 0),
-    "eyes: dark – light": (0, 0, 0, 10, 10, 10),
-    "eyes: blue – red": (0, 0, 0, 10, 0, -10),
-}
-COLOURS = {"hair": HAIR_COLOURS, "eyes": EYE_COLOURS}
-PLACES = {"hair": slice(3), "eyes": slice(3, 6)}  # of each in what `face_colours` gives
 STAY = "as it is"  # a colour that is left alone
 OFFERED = 6  # faces that are offered around one
 
@@ -77,12 +44,13 @@ def character(generator, seed=None, psi=0.7, steps=(), base=None, hair=STAY, hai
               eyes_amount=1.0, changes=None, hold=False, labels=None):
     """ws (1, L, w_dim) of a face from its settings alone, as the panels show them.
 
-    seed, psi, steps: where the face comes from, as for `origin`; seed None is 0. base: ws in the place of
-    psi and steps, with the labels of the seed; without a seed they are unknown.
+    seed, psi, steps: where the face comes from, as for `origin`; seed None is 0. base: ws (n, L, w_dim) of
+    one or more faces in the place of psi and steps, with the labels of the seed; without a seed they are
+    unknown.
     labels: of a generator that has learned some, {attribute: class}, or a mixture, as in {"hair": {"pink":
     0.7, "blue": 0.3}}. "as it is" may be a part of it. Pose and shape stay.
     hair, eyes: a name, reached at an amount of 1. It is such a label where the generator has learned it.
-    Where not, it is a colour in HAIR_COLOURS or EYE_COLOURS, and the way there is a direction in w.
+    Where not, it is a colour of `named_colours`, and the way there are directions in w.
     changes: {slider: strength}, sliders being LOOKS and the names of `directions`. With hold, colours leave
     the coarse layers (the shape) alone, and the other directions leave the colours alone. Raises GanlibError
     for a name that there is not.
@@ -98,14 +66,15 @@ def character(generator, seed=None, psi=0.7, steps=(), base=None, hair=STAY, hai
     ws = origin(G, seed or 0, psi, steps) if base is None else base
     layers = (layer_groups(G)["middle"].start, G.num_layers) if hold else "all"
     ws = edit(G, ws, _to_labels(G, c, asked | (labels or {})), 1.0, layers)
-    colour = _to_named_colours(G, ws, measured)
+    colour = _to_named_colours(G, ws, colours, measured, layers)  # (n or 1, 6)
     shape = torch.zeros(len(G.w_avg))
     for name, strength in changes.items():
         if name in LOOKS:
             colour = colour + strength * torch.tensor(LOOKS[name])
         else:
             shape = shape + strength * (_without(named[name], colours) if hold else named[name])
-    return edit(G, edit(G, ws, shape, 1.0), colour @ colours, 1.0, layers)
+    ws = edit(G, ws, shape, 1.0)
+    return swap(G, ws, ws + (colour @ colours)[:, None].to(ws.device), layers)
 
 
 def _check_names(names, known):
@@ -156,20 +125,19 @@ def _parts(name, mixture):
                       "{'pink': 0.7, 'blue': 0.3}.")
 
 
-def _to_named_colours(G, ws, looks):
-    """(6,): the change, in levels of 256, from the colours of a face to those that are named.
+def _to_named_colours(G, ws, colours, looks, layers):
+    """(n, 6): how many levels to go along `colours` for those that are named; (1, 6) zeros where none is.
 
     looks: {"hair": (name, amount), "eyes": ...}.
     """
-    change = torch.zeros(6)
-    if all(wanted == STAY for wanted, _ in looks.values()):
-        return change
-    now = torch.from_numpy(face_colours(generate(G, ws))[0]).float()
-    for name, (wanted, amount) in looks.items():
-        if wanted != STAY:
-            place = PLACES[name]
-            change[place] = amount * (torch.tensor(COLOURS[name][wanted]) - now[place])
-    return change
+    wanted = {name: colour for name, (colour, _) in looks.items() if colour != STAY}
+    if not wanted:
+        return torch.zeros(1, len(colours))
+    way = steps_to_named(G, ws, colours, wanted, layers)
+    amounts = torch.full((len(colours),), float(looks[next(iter(wanted))][1]))
+    for name in wanted:
+        amounts[PLACES[name]] = looks[name][1]
+    return amounts * way
 
 
 def _without(direction, others):

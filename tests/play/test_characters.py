@@ -1,11 +1,14 @@
 """Characters: a face from its settings alone, and its neighbours."""
+import numpy as np
 import pytest
 import torch
 
 from ganlib.errors import GanlibError
 from ganlib.models.sampling import generate, latents, styles
-from ganlib.play.characters import HAIR_COLOURS, character, neighbours, origin
+from ganlib.models.store import load_generator
+from ganlib.play.characters import character, neighbours, origin
 from ganlib.play.directions import directions, face_colours
+from ganlib.play.named_colours import CLOSE, EYE_COLOURS, HAIR_COLOURS, how_near
 
 
 def test_a_face_from_its_settings(generator, G):
@@ -15,9 +18,27 @@ def test_a_face_from_its_settings(generator, G):
     changes = {"hair length": 2.0, "eyes: blue – red": -1.5}
     step = 2 * named["hair length"] - 1.5 * (10 * colours[3] - 10 * colours[5])
     assert torch.allclose(character(generator, 3, changes=changes), base + step, atol=1e-5)
-    now = torch.from_numpy(face_colours(generate(G, base))[0]).float()
-    step = 0.5 * (torch.tensor(HAIR_COLOURS["pink"]) - now[:3]) @ colours[:3]
-    assert torch.allclose(character(generator, 3, hair="pink", hair_amount=0.5), base + step, atol=1e-4)
+    whole = character(generator, 3, hair="pink") - base
+    half = character(generator, 3, hair="pink", hair_amount=0.5) - base
+    assert whole.norm() > 0 and torch.allclose(half, whole / 2, atol=1e-3)
+
+
+def test_named_colours_arrive():
+    generator = load_generator("stylegan-fast")
+    bases = torch.cat([origin(generator.G, seed) for seed in range(12)])
+    before = face_colours(generate(generator, bases))
+    faces = generate(generator, character(generator, base=bases, hair="green"))
+    after = face_colours(faces)
+    missing = np.linalg.norm(after[:, :3] - np.array(HAIR_COLOURS["green"]), axis=1)
+    assert np.median(missing) < CLOSE / 2 and (missing < CLOSE).mean() > 0.8
+    assert np.abs(after[:, 3:] - before[:, 3:]).mean() < CLOSE / 2  # the eyes stay
+    near = [not how_near(image, {"hair": "green"}) for image in faces]
+    assert near == (missing <= CLOSE).tolist()
+    both = character(generator, base=bases[:2], hair="blue", eyes="red")
+    eyes = face_colours(generate(generator, both))[:, 3:]
+    assert np.linalg.norm(eyes - np.array(EYE_COLOURS["red"]), axis=1).max() < 2 * CLOSE
+    words = how_near(faces[0], {"hair": "red"})
+    assert "comes no nearer to red hair (still" in words and "lower boldness" in words
 
 
 def test_hold_the_rest(generator, G):

@@ -62,8 +62,8 @@ export async function drawLast(kind, request, show) {
   let next = waiting.get(kind);
   while (next) {
     try {
-      const { pictures, milliseconds } = await ask("draw", next.request);
-      next.show(pictures, milliseconds);
+      const answer = await ask("draw", next.request);
+      next.show(answer.pictures, answer);
     } catch (error) {
       listeners.trouble(error);
     }

@@ -11,40 +11,8 @@ const KEPT = 500; // of what was computed lately
 export const STAY = "as it is";
 const OFFERED = 6; // faces that are offered around one
 
-// What the labels of real faces look like: red, green, blue of the hair and of the eyes
-export const HAIR_COLOURS = {
-  black: [83, 78, 86],
-  blonde: [237, 204, 152],
-  blue: [110, 119, 164],
-  brown: [153, 113, 96],
-  green: [137, 160, 135],
-  orange: [228, 162, 119],
-  pink: [232, 163, 173],
-  purple: [150, 114, 155],
-  red: [185, 88, 98],
-  white: [231, 209, 196],
-};
-export const EYE_COLOURS = {
-  aqua: [63, 86, 93],
-  black: [85, 78, 78],
-  blue: [59, 70, 106],
-  brown: [87, 64, 54],
-  green: [62, 87, 69],
-  orange: [110, 72, 59],
-  pink: [102, 65, 78],
-  purple: [88, 57, 96],
-  red: [111, 50, 58],
-  yellow: [112, 89, 59],
-};
-export const COLOURS = { hair: HAIR_COLOURS, eyes: EYE_COLOURS };
+// Where the colours are in what faceColours gives.
 const PLACES = { hair: [0, 1, 2], eyes: [3, 4, 5] };
-// Sliders: what a step changes in red, green, blue of the hair, then of the eyes
-export const LOOKS = {
-  "hair: dark – light": [20, 20, 20, 0, 0, 0],
-  "hair: blue – red": [20, 0, -20, 0, 0, 0],
-  "eyes: dark – light": [0, 0, 0, 10, 10, 10],
-  "eyes: blue – red": [0, 0, 0, 10, 0, -10],
-};
 
 function floats(text) {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -91,6 +59,7 @@ export class Generator {
       const steps = rowsOf(floats(about.directions.steps), about.w_dim);
       about.directions.names.forEach((name, i) => this.named.set(name, steps[i]));
       this.colours = rowsOf(floats(about.directions.colours), about.w_dim);
+      this.looks = about.colours.sliders;
     }
     this.labels = new Map(); // in the order of the columns of label_rows
     for (const name of about.attributes ?? []) {
@@ -220,22 +189,18 @@ export class Generator {
     if (this.labels.size) {
       layers = this.moved(layers, this.toLabels(numbers, state.labels), held);
     }
-    let colour = await this.toNamedColours(layers, state);
+    let colour = await this.toNamedColours(layers, held, state);
     let shape = new Float32Array(this.about.w_dim);
     for (const [name, strength] of Object.entries(state.changes)) {
-      if (Object.hasOwn(LOOKS, name)) {
-        colour = plus(colour, LOOKS[name], strength);
+      if (Object.hasOwn(this.looks, name)) {
+        colour = plus(colour, this.looks[name], strength);
       } else if (this.named.has(name)) {
         const direction = this.named.get(name);
         shape = plus(shape, state.hold ? this.without(direction) : direction, strength);
       }
     }
     layers = this.moved(layers, shape, 0);
-    let change = new Float32Array(this.about.w_dim);
-    colour.forEach((levels, i) => {
-      change = plus(change, this.colours[i], levels);
-    });
-    layers = this.moved(layers, change, held);
+    layers = this.moved(layers, this.alongColours(colour), held);
     return state.mix ? this.mixed(layers, await this.ws(state.mix.face), state.mix.layers) : layers;
   }
 
@@ -259,21 +224,73 @@ export class Generator {
     return ws.map((value, i) => (isOther(Math.floor(i / size)) ? other[i] : value));
   }
 
-  // The change in levels of 256 from the colours of a face to those that are named: {hair: {name, amount}}.
-  async toNamedColours(ws, { seed, psi, steps, base, labels, hold, named }) {
-    const change = [0, 0, 0, 0, 0, 0];
-    const asked = Object.entries(named).filter(([part, { name }]) => !this.labels.has(part) && name !== STAY);
-    if (!asked.length) {
-      return change;
-    }
-    const now = await this.remembered("colours", [seed, psi, steps, base, labels, hold], async () =>
-      faceColours((await this.draw([ws]))[0], this.side));
-    for (const [part, { name, amount }] of asked) {
-      PLACES[part].forEach((place, i) => {
-        change[place] = amount * (COLOURS[part][name][i] - now[place]);
-      });
-    }
+  // The change of w when one goes so many levels along the directions of the six colours.
+  alongColours(levels) {
+    let change = new Float32Array(this.about.w_dim);
+    levels.forEach((level, i) => {
+      change = plus(change, this.colours[i], level);
+    });
     return change;
+  }
+
+  // How many levels to go along them for the colours that are named: {hair: {name, amount}}.
+  async toNamedColours(ws, held, { seed, psi, steps, base, labels, hold, named }) {
+    const asked = this.measured(named);
+    if (!asked.length) {
+      return [0, 0, 0, 0, 0, 0];
+    }
+    const names = asked.map(([part, { name }]) => [part, name]);
+    const way = await this.remembered("colours", [seed, psi, steps, base, labels, hold, names], () =>
+      this.stepsToNamed(ws, held, names));
+    const amounts = new Array(6).fill(asked[0][1].amount);
+    for (const [part, { amount }] of asked) {
+      PLACES[part].forEach((place) => { amounts[place] = amount; });
+    }
+    return way.map((levels, i) => levels * amounts[i]);
+  }
+
+  // [[part, {name, amount}], ...] of the named colours that are no labels.
+  measured(named) {
+    return Object.entries(named).filter(([part, { name }]) => !this.labels.has(part) && name !== STAY);
+  }
+
+  // names: [[part, name], ...]. Each step looks at the picture, and goes as far as the colours still are from
+  // the aim. What is not named stays.
+  async stepsToNamed(ws, held, names) {
+    let way = [0, 0, 0, 0, 0, 0];
+    let aim = null;
+    for (let step = 0; step < this.about.colours.steps; step++) {
+      const there = this.moved(ws, this.alongColours(way), held);
+      const now = faceColours((await this.draw([there]))[0], this.side);
+      aim = aim ?? this.aim(now, names);
+      way = way.map((levels, i) => levels + aim[i] - now[i]);
+    }
+    return way;
+  }
+
+  // The colours to arrive at: those of now, with the named ones in their places.
+  aim(now, names) {
+    const aim = [...now];
+    for (const [part, name] of names) {
+      PLACES[part].forEach((place, i) => { aim[place] = this.about.colours.named[part][name][i]; });
+    }
+    return aim;
+  }
+
+  // Of the colours that a face should have, those that its picture did not reach: [[part, name], ...]. Where
+  // something else was changed on purpose, none.
+  missed({ named, changes, mix }, picture) {
+    const wanted = this.hasStyles ? this.measured(named).filter(([, { amount }]) => amount === 1) : [];
+    if (!wanted.length || mix || Object.keys(changes).length) {
+      return [];
+    }
+    const names = wanted.map(([part, { name }]) => [part, name]);
+    const now = faceColours(picture, this.side);
+    const aim = this.aim(now, names);
+    return names.filter(([part]) => {
+      const away = PLACES[part].map((place) => aim[place] - now[place]);
+      return Math.sqrt(dot(away, away)) > this.about.colours.close;
+    });
   }
 
   // The part of a direction that is orthogonal to those of the colours.

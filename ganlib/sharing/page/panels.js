@@ -4,7 +4,7 @@ import { drawLast, paint } from "./drawing.js";
 import {
   $, button, checkbox, colourChoice, complain, field, grid, hint, make, menu, refill, slider,
 } from "./elements.js";
-import { COLOURS, LOOKS, STAY } from "./generator.js";
+import { STAY } from "./generator.js";
 import { seedOf } from "./random.js";
 import { copied, newFace, slidersOf } from "./state.js";
 import { change, drawBetween, drawFace, isSame, keptHere, randomSeed, studio } from "./studio.js";
@@ -75,7 +75,7 @@ function designPanel() {
   if (!about.has_styles) {
     return [...parts, hint("noStyles")];
   }
-  const measured = Object.keys(COLOURS).filter((part) => !about.labels?.[part]);
+  const measured = Object.keys(about.colours.named).filter((part) => !about.labels?.[part]);
   for (const part of measured) {
     parts.push(...colourControls(part));
   }
@@ -143,7 +143,7 @@ function labelControls(attribute, classes) {
 // A colour of a generator that has learned no names, and how much of it.
 function colourControls(part) {
   const { name, amount } = studio.face.named[part] ?? { name: STAY, amount: 1 };
-  const controls = [colourChoice(word(part), name, Object.keys(COLOURS[part]), (wanted) => {
+  const controls = [colourChoice(word(part), name, Object.keys(studio.entry.about.colours.named[part]), (wanted) => {
     const next = copied(studio.face);
     delete next.named[part];
     if (wanted !== STAY) {
@@ -241,7 +241,7 @@ function directionsPanel() {
 }
 
 function directionSlider(name) {
-  const most = Object.hasOwn(LOOKS, name) ? 4 : 3;
+  const most = Object.hasOwn(studio.entry.about.colours.sliders, name) ? 4 : 3;
   const value = studio.face.changes[name] ?? 0;
   return slider(word(name), value, { min: -most, max: most, step: 0.05 }, (strength) => {
     const next = copied(studio.face);

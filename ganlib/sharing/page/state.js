@@ -13,7 +13,7 @@
 // Whatever comes from outside (an address, a file, the browser's storage) goes through `fromAddress`, which
 // checks all of it.
 
-import { COLOURS, LOOKS, STAY } from "./generator.js";
+import { STAY } from "./generator.js";
 import { unpacked } from "./half.js";
 import { Trouble } from "./trouble.js";
 
@@ -43,7 +43,7 @@ export function copied(face) {
 
 // The names of a generator's sliders, in the order that addresses number them.
 export function slidersOf({ about }) {
-  return [...(about.directions?.names ?? []), ...Object.keys(LOOKS)];
+  return [...(about.directions?.names ?? []), ...Object.keys(about.colours?.sliders ?? {})];
 }
 
 // -- a face as text
@@ -130,8 +130,9 @@ function faceOf(words, entry) {
       need(Object.hasOwn(entry.about.labels ?? {}, name));
       face.labels[name] = sharesOf(value, entry.about.labels[name].classes);
     } else if (kind === "c.") {
-      need(Object.hasOwn(COLOURS, name));
-      face.named[name] = colourOf(value, COLOURS[name]);
+      const colours = entry.about.colours?.named ?? {};
+      need(Object.hasOwn(colours, name));
+      face.named[name] = colourOf(value, colours[name]);
     } else if (kind === "d.") {
       face.changes[sliders[wholeNumber(name, sliders.length - 1)]] = between(value, -100, 100);
     }

@@ -105,12 +105,25 @@ function setDisabled(id, isDisabled) {
 
 export function drawFace() {
   const drawn = studio.face;
-  drawLast("face", { states: [drawn], size: SHOWN }, ([picture], milliseconds) => {
+  drawLast("face", { states: [drawn], size: SHOWN }, ([picture], { milliseconds, missed }) => {
     showPicture(picture, drawn);
     studio.firstFace(milliseconds);
     studio.firstFace = () => {};
+    sayMissed(missed[0]);
   });
   writeAddressSoon();
+}
+
+let saidMissed = false;
+
+// Say which of the named colours this face did not reach; take that back once it has all of them.
+function sayMissed(missed) {
+  if (missed.length) {
+    say("noNearer", { colours: missed.map(([part, name]) => `${word(part)}: ${word(name)}`).join(", ") });
+  } else if (saidMissed) {
+    say("");
+  }
+  saidMissed = missed.length > 0;
 }
 
 export function drawBetween(a, b, share, then) {

@@ -98,7 +98,7 @@ function latentsOf(state) {
 }
 
 // Pictures of faces of one generator, RGBA of `size` pixels, or as large as they are. between: [a, b, share],
-// a face on the way from a to b.
+// a face on the way from a to b. missed: of each face the named colours that it did not reach.
 async function draw({ states, between, size }) {
   const begun = performance.now();
   const generator = generators.get((between ?? states)[0].generator);
@@ -108,7 +108,8 @@ async function draw({ states, between, size }) {
   }
   const drawn = await generator.draw(between ? [generator.between(...faces, between[2])] : faces);
   const pictures = drawn.map((picture) => enlarged(picture, generator.side, size ?? generator.side));
-  return { pictures, milliseconds: performance.now() - begun };
+  const missed = between ? [] : states.map((state, i) => generator.missed(state, drawn[i]));
+  return { pictures, missed, milliseconds: performance.now() - begun };
 }
 
 // The latents of a face, for a file: Float32Array and its shape.
