@@ -17,6 +17,8 @@ from .duplicates import LUMA, area_average
 SHARE = 200  # pictures that one process of the detector looks at; an interrupt waits for one part each
 FEWEST = 200  # pictures that the outlier measure needs
 OFF_CENTRE = 0.2  # how far from the middle a face may be, in shares of the picture
+LONGER_SIDE = 480  # pixels of the longer side, in which a face is looked for in a picture of any shape,
+TURNED = (0, -25, 25, -50, 50)  # ... and degrees by which that is turned
 SMALL = 0.35  # narrower faces are too small, in shares of the picture's width
 
 
@@ -121,6 +123,25 @@ def detector_trouble():
     return f"animeface finds nothing (Pillow {Image.__version__}; it needs one before 12)."
 
 
+def find_large_face(picture):
+    """(x, y, width, angle) of the likeliest face in a picture of any shape, uint8 (H, W, 3), or None.
+
+    x, y (the face's centre) and width are in pixels. angle: degrees by which the face is turned to the right
+    (clockwise). Raises GanlibError as `find_faces` does.
+    """
+    scale = max(1, max(picture.shape[:2]) / LONGER_SIDE)
+    small = Image.fromarray(picture)
+    if scale > 1:
+        small = small.resize([max(1, round(side / scale)) for side in small.size], Image.Resampling.BICUBIC)
+    pixels = np.asarray(small)
+    code = "from ganlib.data.detector import _answer_large; _answer_large()"
+    found = _ask(code, [str(side) for side in pixels.shape[:2]], pixels)
+    if found is None:
+        return None
+    x, y, width, angle = found
+    return x * scale, y * scale, width * scale, angle
+
+
 def find_faces(images):
     """The likeliest face of each picture (uint8 (N, S, S, 3)), or None: a list of (x, y, width, gap).
 
@@ -128,10 +149,14 @@ def find_faces(images):
     colours. animeface runs in a process of its own, since it reaches into Pillow's memory. Raises GanlibError
     where that stops.
     """
-    code = "from ganlib.data.detector import _answer; _answer()"
+    return _ask("from ganlib.data.detector import _answer; _answer()", [str(images.shape[1])], images)
+
+
+def _ask(code, arguments, pixels):
+    """What a process that runs `code` prints as JSON, with pixels on its stdin."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run([sys.executable, "-c", code, str(images.shape[1])],  # noqa: S603 our own code
-                          input=images.tobytes(), capture_output=True, env=environment)
+    done = subprocess.run([sys.executable, "-c", code, *arguments],  # noqa: S603 our own code
+                          input=pixels.tobytes(), capture_output=True, env=environment)
     if done.returncode:
         trouble = (done.stderr.decode(errors="replace").strip().splitlines() or ["no word"])[-1]
         raise GanlibError(f"animeface stopped with code {done.returncode} ({trouble}).")
@@ -186,3 +211,42 @@ def _tilted_right(picture):
 
 # A face that is missed is looked for again in other light and tilted: this finds two thirds of those missed.
 VIEWS = (_as_it_is, _in_other_light, ImageOps.mirror, _tilted_left, _tilted_right)
+
+
+def _answer_large():
+    """The process of `find_large_face`: reads argv[1] x argv[2] pixels from stdin, prints a face as JSON."""
+    height, width = int(sys.argv[1]), int(sys.argv[2])
+    pixels = np.frombuffer(sys.stdin.buffer.read(), np.uint8).reshape(height, width, 3)
+    print(json.dumps(_large_face(pixels)))
+
+
+def _large_face(pixels):
+    """(x, y, width, angle) of the likeliest face of a picture in all turns, or None.
+
+    The picture gets a margin of its own border, or faces that fill it are missed.
+    """
+    import animeface
+
+    margin = max(pixels.shape[:2]) // 4
+    padded = Image.fromarray(np.pad(pixels, [(margin, margin), (margin, margin), (0, 0)], mode="edge"))
+    middle = np.array(padded.size) / 2
+    best = None
+    for turn in TURNED:
+        for face in animeface.detect(padded.rotate(turn, Image.Resampling.BICUBIC)):
+            if best is None or face.likelihood > best[0]:
+                at = face.face.pos
+                away = np.array([at.x + at.width / 2, at.y + at.height / 2]) - middle
+                cos, sin = math.cos(math.radians(turn)), math.sin(math.radians(turn))
+                x, y = middle + (cos * away[0] - sin * away[1], sin * away[0] + cos * away[1]) - margin
+                best = face.likelihood, (float(x), float(y), at.width, turn + _tilt(face))
+    return best and best[1]
+
+
+def _tilt(face):
+    """By how many degrees the line through both eyes falls to the right."""
+    one, other = (eye.pos for eye in (face.left_eye, face.right_eye))
+    if not one.width or not other.width:
+        return 0.0
+    a, b = sorted([(one.x + one.width / 2, one.y + one.height / 2),
+                   (other.x + other.width / 2, other.y + other.height / 2)])
+    return math.degrees(math.atan2(b[1] - a[1], b[0] - a[0]))

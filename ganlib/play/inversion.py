@@ -24,6 +24,18 @@ def invert(generator, image, steps=300, progress=True, callback=None):
     of EfficientNet-Lite0, on 32x32 averages, and on the distance from w_avg in units of w's spread.
     callback(step, ws, loss) is called after every step. Raises GanlibError for anything that is no image.
     """
+    losses = []
+    bar = Bar(inversion(generator, image, steps), "finding the face", total=steps, disable=not progress)
+    for step, (ws, loss) in enumerate(bar):
+        losses.append(loss)
+        bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
+        if callback:
+            callback(step, ws, loss)
+    return ws, losses
+
+
+def inversion(generator, image, steps=300):
+    """Yield (ws, loss) after each step of `invert`, for a caller that has other things to do in between."""
     G = network(generator)
     layers_of(G)  # raises where there are no styles
     target = _target(image, G)
@@ -32,19 +44,13 @@ def invert(generator, image, steps=300, progress=True, callback=None):
     spread = styles(G, latents(1_000, G.z_dim))[:, 0].std(0).square().mean().sqrt()
     offset = torch.zeros(1, G.num_layers, len(G.w_avg), device=G.w_avg.device, requires_grad=True)
     adam = torch.optim.Adam([offset])
-    losses = []
-    bar = Bar(range(steps), "finding the face", disable=not progress)
-    for step in bar:
+    for step in range(steps):
         adam.param_groups[0]["lr"] = _rate(step, steps)
         loss = _unlikeness(net, G.synthesis(G.w_avg + spread * offset), wanted)
         loss = loss + WEIGHT_OF_DISTANCE * offset.square().mean()
         offset.grad, = torch.autograd.grad(loss, offset)
         adam.step()
-        losses.append(loss.item())
-        bar.set_postfix_str(f"loss {losses[-1]:.3f}", refresh=False)
-        if callback:
-            callback(step, (G.w_avg + spread * offset).detach(), losses[-1])
-    return (G.w_avg + spread * offset).detach(), losses
+        yield (G.w_avg + spread * offset).detach(), loss.item()
 
 
 def _target(image, G):

@@ -81,17 +81,35 @@ def load_latents(path, generator):
     """
     try:
         data = Path(path).read_bytes()
-        if data.startswith(PNG_SIGNATURE):
+    except OSError as error:
+        raise GanlibError(f"{path} is not a latent file that this version can read ({error}).") from error
+    return latents_in(data, generator, path)
+
+
+def latents_in(data, generator, name):
+    """What `load_latents` gives, from the bytes of a file. name: what errors call it."""
+    try:
+        if bytes(data[:4]) == PNG_SIGNATURE:
             data = _latents_in(data)
-        tensors, about = load(data), read_metadata(data)
+        tensors, about = load(bytes(data)), read_metadata(data)
         if about["format"] != LATENTS_FORMAT or about["kind"] != LATENTS_KIND:
             raise ValueError(f"format {about['format']} of {about['kind']}")
-        z, model, settings = tensors["latents"], about["model"], json.loads(about["settings"])
+        z, model, settings = tensors["latents"], about["model"], dict(json.loads(about["settings"]))
     except (OSError, ValueError, KeyError, TypeError, SyntaxError, SafetensorError) as error:
-        raise GanlibError(f"{path} is not a latent file that this version can read ({error}).") from error
+        raise GanlibError(f"{name} is not a latent file that this version can read ({error}).") from error
     if model != identity(generator):
-        raise GanlibError(f"{path} belongs to another model: {model}.\nThis is {identity(generator)}.")
+        raise GanlibError(f"{name} belongs to another model: {model}.\nThis is {identity(generator)}.")
+    _check_latents(z, generator.G, name)
     return z, settings
+
+
+def _check_latents(z, G, name):
+    """Raise GanlibError for numbers that a generator cannot draw."""
+    others = (G.num_layers, len(G.w_avg)) if G.has_styles else (G.inputs,)
+    shapes = (G.z_dim,), others
+    if not len(z) or tuple(z.shape[1:]) not in shapes or not z.is_floating_point() or not z.isfinite().all():
+        raise GanlibError(f"{name} holds latents that this model cannot draw ({str(z.dtype)[6:]} of shape "
+                          f"{tuple(z.shape)}).")
 
 
 def _latents_in(png):

@@ -5,6 +5,7 @@ ones only.
 """
 import itertools
 import math
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -48,12 +49,17 @@ def mix(G, rows, cols, layers="coarse", noise="fixed"):
 def points(generator, seeds, psi=1.0, labels=None):
     """The faces that `mix` and `walk` go by: ws, or z where the generator has no styles.
 
-    seeds: as for `seed_latents`, or the path of a latent file (.safetensors, or a .png that holds one).
+    seeds: as for `seed_latents`, or the path of a latent file (.safetensors, or a .png that holds one). In a
+    list both may stand; then the file's first face counts, with its own labels.
     labels: what to ask for, as for `seed_labels`; "pink,blue" is one for each face, and a single seed is then
     the same face each time. What is not asked for stays as it is drawn for the seed, so that a face with
     other hair keeps its eyes.
     """
     G = network(generator)
+    if isinstance(seeds, list | tuple) and any(is_latent_file(one) for one in seeds):
+        each = [points(generator, one)[:1] if is_latent_file(one) else points(generator, [one], psi, labels)
+                for one in seeds]
+        return torch.cat(each)
     if is_latent_file(seeds):
         if labels:
             raise GanlibError(f"{seeds} holds faces whose labels are fixed: ask for labels with seeds.")
@@ -112,7 +118,8 @@ def _names(seeds, faces):
     """The labels of faces in a table: their seeds, or their numbers in a latent file."""
     if is_latent_file(seeds):
         return [f"no. {number}" for number in range(len(faces))]
-    return [str(seed).strip() for seed in (seeds.split(",") if isinstance(seeds, str) else seeds)]
+    seeds = seeds.split(",") if isinstance(seeds, str) else seeds
+    return [Path(seed).stem if is_latent_file(seed) else str(seed).strip() for seed in seeds]
 
 
 def slerp(a, b, t):

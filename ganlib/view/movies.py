@@ -134,14 +134,14 @@ def _need_samples(folder, damaged):
         raise GanlibError(f"None of the pictures in {folder / 'samples'} can be read: they are damaged.")
 
 
-def movie(path, images, fps=20):
+def movie(path, images, fps=20, size=256):
     """Write images (n, H, W, 3) uint8 as a WebP, GIF or MP4 (the end of `path` decides).
 
-    Small ones are enlarged to about 256 pixels, as by `enlarged`. It begins anew when it has ended.
+    Small ones are enlarged to about `size` pixels, as by `enlarged`. It begins anew when it has ended.
     """
     encode = encoder(path)
     check_replaceable(path)
-    scale = max(1, 256 // images.shape[1])
+    scale = max(1, size // images.shape[1])
     frames = [Image.fromarray(image) for image in enlarged(images, scale)]
     write_atomic(path, encode([frames], [1 / fps] * len(frames), 256))
 

@@ -8,6 +8,7 @@ from generators import save_labelled
 from PIL import Image
 
 from ganlib.errors import GanlibError
+from ganlib.images import resized
 from ganlib.models.asking import drawn_labels
 from ganlib.models.sampling import (
     generate,
@@ -19,7 +20,7 @@ from ganlib.models.sampling import (
     styles,
 )
 from ganlib.models.store import load_generator
-from ganlib.play.characters import EYE_COLOURS, character, neighbours, origin
+from ganlib.play.characters import character, neighbours, origin
 from ganlib.play.directions import (
     colour_directions,
     directions,
@@ -28,10 +29,11 @@ from ganlib.play.directions import (
     label_directions,
 )
 from ganlib.play.latent_files import load_latents, save_latents
-from ganlib.play.panels.base import GeneratorMenu
+from ganlib.play.named_colours import steps_to_named
 from ganlib.play.panels.design import DesignPanel, what_colours_are
 from ganlib.play.panels.directions import DirectionsPanel
 from ganlib.play.panels.invert import InvertPanel
+from ganlib.play.panels.menu import GeneratorMenu
 from ganlib.play.panels.mix import MixPanel
 from ganlib.play.panels.walk import WalkPanel
 from ganlib.play.styles import (
@@ -62,13 +64,16 @@ def shown(image):
 
 
 def alike(pixels, others, levels=1):
-    """Whether pictures differ by what sums in another order may round to."""
+    """Whether pictures differ by what sums in another order may round to. Smaller others are enlarged."""
+    if np.shape(pixels) != np.shape(others):
+        others = resized(Image.fromarray(np.uint8(others)), np.shape(pixels)[1::-1])
+        levels = 2 * levels
     return np.abs(np.asarray(pixels).astype(int) - np.asarray(others)).max() <= levels
 
 
 def rebuilt(panel):
     """What the code below a panel gives."""
-    names = {"character": character, "mixing_sheet": mixing_sheet, "generator": panel.generator}
+    names = {"character": character, "points": points, "swap": swap, "generator": panel.generator}
     return eval(panel.text, names)  # noqa: S307, that it is code is what is tested
 
 
@@ -175,9 +180,9 @@ def test_a_colour_that_is_no_label_stays_a_direction(tmp_path):
     generator = load_generator(path)
     pink = character(generator, SEED, hair="pink")
     both = character(generator, SEED, hair="pink", eyes="green", eyes_amount=0.5)
-    now = torch.from_numpy(face_colours(generate(generator, pink))[0][3:]).float()
-    step = 0.5 * (torch.tensor(EYE_COLOURS["green"]) - now) @ directions(generator)[1][3:]
-    assert torch.allclose(both, pink + step, atol=1e-3)
+    colours = directions(generator)[1]
+    way = steps_to_named(generator.G, pink, colours, {"eyes": "green"})
+    assert torch.allclose(both, pink + (0.5 * way @ colours)[:, None], atol=1e-3)
     panel = DesignPanel(generator)
     assert "hair_amount" not in panel.state and panel.state["eyes"] == "as it is"
     panel.controls["eyes"].value = "green"
@@ -308,17 +313,19 @@ def test_design_panel(labelled_styles, data):
     assert torch.equal(rebuilt(panel), panel.shown) and "'glasses': 'yes'" in panel.text
     panel.keep()
     kept = panel.image.value
-    panel.undo()
-    panel.undo()
+    undo = panel.history.undo
+    undo()
+    undo()
     assert mixer.amount.value == 0.5 and mixer.other.value == "blue" and mixer.menu.value == "pink"
-    panel.undo()
+    undo()
     assert (mixer.menu.value, mixer.other.value, mixer.amount.disabled) == ("pink", "nothing", True)
-    panel.undo()
-    assert panel.image.value == first and mixer.menu.value == "as it is" and panel.undo_button.disabled
-    panel.back_to(0)
+    undo()
+    assert panel.image.value == first and mixer.menu.value == "as it is"
+    assert panel.history.undo_button.disabled and not panel.history.redo_button.disabled
+    panel.strip.box.children[1].children[1].click()
     assert panel.image.value == kept and mixer.amount.value == 0.3
     panel.save()
-    ws, settings = load_latents(data / "faces" / "character-001.safetensors", labelled_styles)
+    ws, settings = load_latents(data / "faces" / "character-001.png", labelled_styles)
     assert torch.equal(ws, panel.shown) and torch.equal(character(labelled_styles, **settings), ws)
 
 
@@ -339,7 +346,7 @@ def test_labels_that_were_asked_for_stay_with_other_faces(labelled_styles, monke
 
 def test_the_design_panel_says_which_of_the_two_it_is(labelled_styles, generator):
     def said(panel):
-        return panel.box.children[0].children[1].children[1].value
+        return panel.box.children[1].children[1].children[1].value
 
     assert said(DesignPanel(labelled_styles)) == \
         "Hair and eyes and glasses: labels that this generator has learned."
@@ -354,16 +361,17 @@ def test_mix_panel(labelled_styles):
     panel = MixPanel(labelled_styles)
     as_drawn = panel.result.value
     panel.labels["hair"].value = "pink"
-    assert panel.text == ("mixing_sheet(generator, [0, 3], [8, 9, 10], layers=(4, 8), psi=0.7, "
-                          "labels={'hair': 'pink'})")
+    sheet = ("mixing_sheet(generator, [0, 3], [8, 9, 10], layers=(4, 8), psi=0.7, "
+             "labels={'hair': 'pink'}, scale=2)")
+    assert panel.code.endswith(sheet)
     a, b = (points(G, [seed], 0.7, {"hair": "pink"}) for seed in (3, 10))
     assert alike(shown(panel.result), generate(G, swap(G, a, b, (4, 8)))[0])
     assert alike(shown(panel.b.cells[1].children[0]), of_classes(labelled_styles, 9, hair=1))
     assert panel.figure() == mixing_sheet(labelled_styles, [0, 3], [8, 9, 10], (4, 8), 0.7, 3,
                                           {"hair": "pink"})
-    assert rebuilt(panel).size < panel.figure().size
+    assert torch.equal(rebuilt(panel), panel.mixed)
     panel.labels["hair"].value = "as drawn"
-    assert panel.result.value == as_drawn and panel.text.endswith("psi=0.7)")
+    assert panel.result.value == as_drawn and "labels" not in panel.code
 
 
 def test_walk_panel_with_the_face_held(labelled_styles):
@@ -372,7 +380,7 @@ def test_walk_panel_with_the_face_held(labelled_styles):
     assert "expected two or more, as in 3, 7, or a label to go to." in panel.problem
     panel.labels["hair"].value = "blue"
     panel.goals["hair"].value = "red"
-    assert panel.problem == "" and "; hair blue → red; psi" in panel.text
+    assert panel.problem == "" and "labels={'hair': 'blue'}, goals={'hair': 'red'}" in panel.text
     assert alike(shown(panel.image), of_classes(labelled_styles, SEED, hair=0))
     panel.position.value = 100
     assert alike(shown(panel.image), of_classes(labelled_styles, SEED, hair=2))
@@ -380,11 +388,11 @@ def test_walk_panel_with_the_face_held(labelled_styles):
     half = character(labelled_styles, SEED, labels={"hair": {"blue": 1, "red": 1}})
     assert alike(shown(panel.image), generate(labelled_styles, half)[0])
     panel.goals["hair"].value = "each in turn"
-    assert "hair blue → each in turn" in panel.text
+    assert "goals={'hair': 'each in turn'}" in panel.text
     for position, number in ((0, 0), (100, 0)):  # it ends where it began
         panel.position.value = position
         assert alike(shown(panel.image), of_classes(labelled_styles, SEED, hair=number))
-    stops = panel._way_latents(slice(None))[[33, 34]]  # the second of three classes is at 33.3
+    stops = panel._latents(slice(None))[[33, 34]]  # the second of three classes is at 33.3
     pink = character(labelled_styles, SEED, labels={"hair": "pink"})
     assert (stops - pink).norm(dim=-1).max() < 0.05 * (stops[:1] - half).norm(dim=-1).max()
     assert np.asarray(panel.figure()).std() > 1
@@ -395,7 +403,7 @@ def test_walk_panel_from_face_to_face(labelled_styles, path):
     panel = WalkPanel(labelled_styles)
     panel.path.value = path
     panel.labels["hair"].value = "pink"
-    assert "; hair pink; psi" in panel.text
+    assert "labels={'hair': 'pink'}" in panel.text
     panel.position.value = 50  # the second of three faces
     assert alike(shown(panel.image), of_classes(labelled_styles, 7, hair=1))
     panel.goals["eyes"].value = "green"
@@ -437,4 +445,4 @@ def test_a_menu_goes_from_labels_to_none_and_back(labelled_files, runs):
 def test_a_found_picture_is_changed_without_labels(labelled_styles):
     panel = InvertPanel(labelled_styles, steps=3)
     panel.find(sample(labelled_styles, 1, seed=9)[0])
-    assert torch.equal(panel.shown, panel.found) and "Found" in panel.problem
+    assert torch.equal(panel.shown, panel.found.latents) and "Found" in panel.problem

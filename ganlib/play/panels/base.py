@@ -1,28 +1,28 @@
-"""What all panels share: controls, the menu of generators, how events become pictures and sentences.
-
-Core ipywidgets only, so that Colab, JupyterLab and VS Code can all show them. A face to click is a picture
-under a transparent button of the same size, both in one cell of a GridBox: that needs no CSS and no script.
-"""
+"""What all panels share: how events become pictures, sentences, code and files."""
 import asyncio
 import base64
 import html
 import itertools
-import os
+import json
 from pathlib import Path
 
 import ipywidgets as widgets
+from IPython.display import Javascript, display
 from PIL import Image
 
-from ...colors import BLUE, GREY, INK, RED
+from ...colors import BLUE
 from ...errors import GanlibError
-from ...files import data_dir, kept_dir
-from ...images import encoded
+from ...files import data_dir, kept_dir, write_atomic
+from ...images import resized
+from ...models.sampling import generate
 from ...models.store import LoadedGenerator, load_generator, need_loaded, shipped
 from ...view.stills import show_panel
+from ..latent_files import picture_with_latents, save_latents
+from .controls import menu, press, row
+from .tray import Tray
 
-NAME_WIDTH = "120px"  # of a control's name: all are alike, so that the controls stand in line
-CONTROL_WIDTH = "300px"
-AS_DRAWN = "as drawn"  # a label that is left to the seed
+SIZES = (64, 256, 512)  # pixels of saved pictures
+TROUBLE = "#D1493A"  # of what went wrong: readable on white and on black
 
 
 def opened(source):
@@ -37,125 +37,28 @@ def opened(source):
         raise GanlibError(f"{error} These come with ganlib: {', '.join(shipped()) or 'none'}.") from None
 
 
-def field(kind, name, value, **more):
-    """A control of a kind of widget, with its name before it."""
-    return kind(value=value, description=name, style={"description_width": NAME_WIDTH},
-                layout=widgets.Layout(width=CONTROL_WIDTH), **more)
-
-
-def slider(name, value, low, high, step=0.05, kind=widgets.FloatSlider):
-    return field(kind, name, value, min=low, max=high, step=step)
-
-
-def picture(size):
-    """An Image of size x size pixels, still empty."""
-    layout = widgets.Layout(width=f"{size}px", height=f"{size}px")
-    return widgets.Image(format="png", width=size, height=size, layout=layout)
-
-
-def clickable(size, hint, click):
-    """A face to click: GridBox(picture, button); click is called with no argument."""
-    place = {"grid_area": "1 / 1 / 2 / 2", "width": f"{size}px", "height": f"{size}px", "margin": "0"}
-    image = widgets.Image(format="png", layout=widgets.Layout(**place))
-    button = widgets.Button(tooltip=hint, layout=widgets.Layout(**place))
-    button.style.button_color = "transparent"
-    button.on_click(lambda _: click())
-    frame = widgets.Layout(border="3px solid transparent", flex="0 0 auto")
-    return widgets.GridBox([image, button], layout=frame)
-
-
-def put(image, pixels):
-    """Show uint8 (H, W, 3) in an Image; compressed lightly, as quick matters more than small."""
-    image.value = encoded(Image.fromarray(pixels).save, compress_level=1)
-
-
-def label_menus(G, default):
-    """{attribute: a menu of its classes} of the labels that G has learned, with a first entry `default`."""
-    return {name: field(widgets.Dropdown, name, default, options=[default, *classes])
-            for name, classes in G.attributes.items()}
-
-
-def title(text):
-    return widgets.HTML(f"<b>{text}</b>")
-
-
-def column(*children):
-    return widgets.VBox(children, layout=widgets.Layout(margin="0 12px 0 0", align_items="flex-start"))
-
-
-def row(*children):
-    return widgets.HBox(children, layout=widgets.Layout(flex_flow="row wrap"))
-
-
-def press(text, work, icon=""):
-    """A button that calls work with no argument."""
-    button = widgets.Button(description=text, icon=icon, layout=widgets.Layout(width="auto"))
-    button.on_click(lambda _: work())
-    return button
-
-
-def known_sources():
-    """{name: source} of generators that come with ganlib, and of runs under $GANLIB_DATA and $GANLIB_KEEP."""
-    found = {name: name for name in shipped()}
-    for root in dict.fromkeys((data_dir(), kept_dir() or data_dir())):
-        for path in sorted((root / "runs").rglob("generator.safetensors")):
-            found[str(path.parent.relative_to(root))] = path.parent
-    return found
-
-
-class GeneratorMenu:
-    """A box to choose the generator of all panels on it: a shipped one, a run, or any folder."""
-
-    def __init__(self, source="stylegan-fast"):
-        self.panels = []
-        self.source = source
-        self.known = known_sources()
-        listed = source in self.known
-        folder = source.folder if isinstance(source, LoadedGenerator) else source
-        self.menu = field(widgets.Dropdown, "generator", source if listed else None, options=[*self.known])
-        self.folder = field(widgets.Text, "or a run's folder", "" if listed else str(folder),
-                            continuous_update=False)
-        self.menu.observe(self._chosen, "value")
-        self.folder.observe(self._typed, "value")
-        self.box = row(self.menu, self.folder)
-
-    def _chosen(self, change):
-        if change["new"]:
-            self.folder.value = ""  # what it had can then be typed again
-            self.open(self.known[change["new"]])
-
-    def _typed(self, change):
-        text = change["new"].strip()
-        if text:
-            self.menu.value = None  # what it had can then be chosen again
-            self.open(Path(os.path.expanduser(text)))
-
-    def open(self, source):
-        """Open a source in every panel."""
-        self.source = source
-        for panel in self.panels:
-            panel.open(source)
-
-    def _ipython_display_(self):
-        show_panel(self.box, "GeneratorMenu", f"Generator: {self.source}", advice="to choose another")
-
-
 class Panel:
     """A panel on a generator: a name, a folder, a LoadedGenerator, or a GeneratorMenu.
 
-    What goes wrong is a sentence in it. A kind of panel defines build, draw and figure.
+    What goes wrong is a sentence in it. A kind of panel defines build, draw, face, take_face and figure.
     """
 
     generator: LoadedGenerator
+    stem = "face"  # of the names of saved files
+    kinds = {"picture": ".png", "sheet": ".png", "latent file": ".safetensors"}  # what can be saved
 
     def __init__(self, source="stylegan-fast"):
         self.box = widgets.VBox()
-        self.settings = widgets.HTML()  # what rebuilds the picture
+        self.settings = widgets.HTML()  # the code that rebuilds the picture
         self.message = widgets.HTML()  # what went wrong, or what was saved
+        self.clipboard = widgets.Output(layout=widgets.Layout(display="none"))
         self.timers = {}
-        if isinstance(source, GeneratorMenu):
-            source.panels.append(self)
-            source = source.source
+        choice = getattr(source, "panels", None)
+        self.tray = Tray() if choice is None else source.tray
+        self.strip = self.tray.strip(lambda face: self.act(lambda: self.take_face(face)))
+        if choice is not None:
+            choice.append(self)
+            source = source.opened
         self.open(source)
 
     @property
@@ -169,6 +72,14 @@ class Panel:
 
     def draw(self):
         """Bring the pictures up to date."""
+        raise NotImplementedError
+
+    def face(self):
+        """The Face on show."""
+        raise NotImplementedError
+
+    def take_face(self, face):
+        """Show a kept Face."""
         raise NotImplementedError
 
     def figure(self):
@@ -186,10 +97,21 @@ class Panel:
 
     def _begin(self, generator):
         self.generator = generator
+        self.tray.open(generator)
         children = self.build()
         self.draw()
-        self.box.children = [*children, self.settings, self.message]
+        self.box.children = [self.strip.box, *children, self._footer(), self.settings, self.message]
         self.ready = True
+
+    def _footer(self):
+        """The row with which a face is kept and saved."""
+        self.what = menu("save", next(iter(self.kinds)), [*self.kinds])
+        self.size = menu("of", 256, [(f"{size} pixels", size) for size in SIZES])
+        return row(press("Keep", lambda: self.act(self.keep), "star", "put this face into the tray"),
+                   self.what, self.size, press("Save", lambda: self.act(self.save), "download"),
+                   press("Copy code", self.copy, "copy", "the lines below"), self.clipboard)
+
+    # what an event does
 
     def act(self, work):
         """Do what an event asks for; whatever goes wrong is said in the panel."""
@@ -203,22 +125,6 @@ class Panel:
             self.say("Stopped.")
         except Exception as error:
             self.say(f"This did not work ({type(error).__name__}: {error}). Other settings may.")
-
-    def say(self, text, color=RED, file=None):
-        """Show a sentence, with a link to download a file."""
-        self.problem = text
-        said = f'<span style="color:{color}">{html.escape(text)}</span>' if text else ""
-        if file:
-            link = f"data:application/octet-stream;base64,{base64.b64encode(file.read_bytes()).decode()}"
-            # JupyterLab takes away what tells a link from other words
-            looks = f"color:{BLUE};text-decoration:underline"
-            said += f' <a download="{file.name}" href="{link}" style="{looks}">download</a>'
-        self.message.value = said
-
-    def tell(self, text):
-        """Show the settings that rebuild the picture."""
-        self.text = text
-        self.settings.value = f'<code style="color:{GREY}">{html.escape(text)}</code>'
 
     def watch(self, *controls):
         """Draw anew when one of these controls is moved."""
@@ -253,17 +159,92 @@ class Panel:
             timer.cancel()
         self.timers.clear()
 
+    # what a panel says
+
+    def say(self, text, color=TROUBLE, file=None):
+        """Show a sentence, with a link to download a file. color: "" is that of the theme."""
+        self.problem = text
+        said = f'<span style="color:{color}">{html.escape(text)}</span>' if text else ""
+        if file:
+            link = f"data:application/octet-stream;base64,{base64.b64encode(file.read_bytes()).decode()}"
+            # JupyterLab takes away what tells a link from other words
+            looks = f"color:{BLUE};text-decoration:underline"
+            said += f' <a download="{file.name}" href="{link}" style="{looks}">download</a>'
+        self.message.value = said
+
+    def tell(self, text, *more, imports=()):
+        """Show the code that rebuilds the picture: a program of its own.
+
+        text: an expression that gives latents. more: lines after it; without any, the face is drawn.
+        """
+        self.text = text
+        more = more or ("ganlib.grid(ganlib.generate(generator, face), scale=4)",)
+        lines = ["import ganlib", *imports, "", f"generator = {self._generator_in_code()}",
+                 f"face = {text}", *more]
+        self.code = "\n".join(lines)
+        looks = "margin: 0; font-size: 0.85em; line-height: 1.3; white-space: pre-wrap; background: none"
+        self.settings.value = f'<pre style="{looks}">{html.escape(self.code)}</pre>'
+
+    def tell_of_latents(self, what):
+        """Show how a face comes back that no settings give."""
+        self.text = self.code = f"# {what} has no settings. Keep it or save it: then its file gives it back."
+        self.settings.value = f"<code>{html.escape(self.code)}</code>"
+
+    def _generator_in_code(self):
+        folder = self.generator.folder
+        if folder is None:
+            return "...  # the generator of this panel"
+        name = folder.name if folder.name in shipped() and folder.parent.name == "shipped" else str(folder)
+        return f"ganlib.load_generator({name!r})"
+
+    def copy(self):
+        """Put the code into the clipboard, where the browser allows it."""
+        self.clipboard.clear_output()
+        with self.clipboard:
+            display(Javascript(f"navigator.clipboard.writeText({json.dumps(self.code)})"))
+        self.say("The code is in the clipboard. If it is not, mark it above and copy it.", "")
+
+    # keeping and saving
+
+    def keep(self):
+        """Put the face on show into the tray."""
+        kept = self.tray.add(self.face())
+        self.say(f"Kept as {kept.name}. It waits in the tray, also tomorrow.", "")
+
+    def save(self):
+        """Save what the menu says."""
+        kind, size = self.what.value, self.size.value
+        path = self.save_as(self.stem, self.kinds[kind])
+        self.write(kind, path, size)
+        if kind in ("picture", "sheet", "latent file"):
+            file = str(path)
+            self.say(f"Saved {path}. load_latents({file!r}, generator)[0] gives the face back.", "", path)
+        else:
+            self.say(f"Saved {path}", "", path)
+
+    def write(self, kind, path, size):
+        """Write a file of a kind; size: pixels of a face."""
+        face = self.face()
+        if kind == "latent file":
+            save_latents(path, self.generator, face.latents, **face.settings)
+            return
+        picture = self.figure() if kind == "sheet" else self.enlarged(size)
+        write_atomic(path, picture_with_latents(picture, self.generator, face.latents, **face.settings))
+
+    def enlarged(self, size):
+        """The picture on show in `size` pixels, a PIL image."""
+        return resized(Image.fromarray(self.pixels()), (size, size))
+
+    def pixels(self):
+        """The picture on show as drawn, uint8 (R, R, 3)."""
+        return generate(self.G, self.face().latents)[0]
+
     def save_as(self, stem, suffix):
-        """A path for an export that no file has yet, with no suffix: faces/<stem>-001<suffix>, and so on."""
+        """A path for an export that no file has yet: faces/<stem>-001<suffix>, and so on."""
         folder = (kept_dir() or data_dir()) / "faces"
         numbered = (f"{stem}-{number:03d}" for number in itertools.count(1))
         free = next(name for name in numbered if not [*folder.glob(f"{name}.*")])
         return folder / f"{free}{suffix}"
-
-    def say_saved(self, path):
-        """Say where a face was saved and how it comes back; its latent file lies beside the picture."""
-        file = str(path.with_suffix(".safetensors"))
-        self.say(f"Saved {path}. load_latents({file!r}, generator)[0] gives the face back.", INK, path)
 
     def _ipython_display_(self):
         name = type(self).__name__
@@ -274,3 +255,13 @@ class Panel:
             show_panel(self.box, name, self.text, self.figure())
         except GanlibError:  # the settings of now are refused: the panel says why
             show_panel(self.box, name, self.problem)
+
+
+def character_code(settings, base=None):
+    """(expression, imports) of the call of `character` with settings; base: the path of a latent file."""
+    imports = ["from ganlib.play.characters import character"]
+    words = [f"{name}={value!r}" for name, value in settings.items()]
+    if base:
+        imports.append("from ganlib.play.latent_files import load_latents")
+        words.insert(0, f"base=load_latents({str(base)!r}, generator)[0]")
+    return f"character({', '.join(['generator', *words])})", imports

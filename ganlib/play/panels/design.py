@@ -3,23 +3,24 @@ import functools
 import html
 import random
 import textwrap
+from typing import Any
 
 import ipywidgets as widgets
-import torch
 from PIL import Image, ImageDraw
 
 from ...colors import GREY, INK
-from ...files import write_atomic
 from ...images import resized
 from ...models.sampling import generate
 from ...view.pictures import FONT, font
-from ..characters import COLOURS, OFFERED, STAY, character, neighbours, origin
+from ..characters import OFFERED, STAY, character, neighbours, origin
 from ..directions import directions, face_colours
-from ..latent_files import identity, picture_with_latents, save_latents
+from ..kept_faces import Face
+from ..latent_files import identity
+from ..named_colours import COLOURS, how_near
 from ..styles import labels_of
-from .base import (
+from .base import Panel, character_code
+from .controls import (
     CONTROL_WIDTH,
-    Panel,
     clickable,
     column,
     field,
@@ -31,8 +32,8 @@ from .base import (
     slider,
     title,
 )
+from .history import History
 
-FAVOURITES = 8
 REST = 0.2  # seconds without an event, after which the neighbours are drawn
 WHERE_FROM = ("seed", "psi", "steps")  # the settings that `origin` takes
 ALONE = "nothing"  # what a class is mixed with
@@ -71,27 +72,36 @@ class LabelMixer:
 
 
 class DesignPanel(Panel):
-    """A character: surprise, neighbours to click (evolution by taste), colours, undo, favourites, a sheet.
+    """A character: surprise, neighbours to click (evolution by taste), colours, undo, a sheet.
 
     Where the generator has learned labels, their menus ask for them; colours that it has not learned are
-    directions in w. `state` holds the settings of `character`. `history` has the states before it, each with
-    the name of the slider that was moved then, so that many moves of one slider are undone as one.
+    directions in w. The state holds the settings of `character`; "base" in it is a Face in the place of a
+    seed, or None.
     """
+
+    stem = "character"
+    near: Any  # ws of the neighbours on show, before their colours
+    kinds = {"sheet": ".png", "picture": ".png", "latent file": ".safetensors"}
 
     def build(self):
         directions(self.generator)  # raises where there are no styles
-        self.state = {"seed": 3, "steps": ()}
-        self.history = []
-        self.kept = []  # states of favourites
         self.filling = False  # controls are being set to a state: their events are no one's wish
-        self.base = self.base_of = None  # what `origin` gave, and for which settings
+        self.start = self.start_of = None  # what the face begins with, and for which settings
         self.offer = None  # state, seed and amount of the neighbours on show
+        self.near = None
         self.neighbour_seed = 1
         self.image = picture(256)
-        self.undo_button = press("Undo", self.undo, "undo")
-        left = column(self.image, row(press("Surprise me", self.surprise, "random"), self.undo_button))
-        self.favourites = row()
-        return [row(left, self._colours(), self._neighbours()), self.favourites]
+        colours = self._colours()
+        state = {"seed": 3, "steps": (), "base": None, "changes": {}, "hold": False}
+        state |= {name: control.value for name, control in self.controls.items()}
+        self.history = History(state | ({"labels": {}} if self.mixers else {}), self._show)
+        left = column(self.image, row(press("Surprise me", self.surprise, "random"), self.history.undo_button,
+                                      self.history.redo_button), self.history.strip)
+        return [row(left, colours, self._neighbours())]
+
+    @property
+    def state(self):
+        return self.history.now
 
     def _colours(self):
         """The column of controls, which hold the state's other settings."""
@@ -99,32 +109,26 @@ class DesignPanel(Panel):
         self.measured = [name for name in COLOURS if name not in self.G.attributes]
         for name in self.measured:
             self.controls[name] = field(widgets.Dropdown, name, STAY, options=[STAY, *COLOURS[name]])
-            self.controls[f"{name}_amount"] = slider("how much", 1, 0, 2, 0.1)
+            amount = slider("how much", 1, 0, 2, 0.1)
+            amount.disabled = True  # until there is a colour
+            self.controls[f"{name}_amount"] = amount
         for name, control in self.controls.items():
-            self.state[name] = control.value
             control.observe(functools.partial(self._control_moved, name), "value")
         self.mixers = {name: LabelMixer(menu, self._label_moved)
                        for name, menu in label_menus(self.G, STAY).items()}
-        if self.mixers:
-            self.state["labels"] = {}
         for mixer in self.mixers.values():
             mixer.show(None)
-        self.best = [clickable(66, "back to this one", functools.partial(self.back_to, number))
-                     for number in range(FAVOURITES)]
-        buttons = row(press("Keep", lambda: self.act(self.keep), "star"),
-                      press("Save character sheet", lambda: self.act(self.save), "download"))
         boldness, *others = self.controls.values()
         of_labels = [control for mixer in self.mixers.values() for control in mixer.children]
         what = widgets.HTML(what_colours_are([*self.mixers], self.measured),
                             layout=widgets.Layout(width=CONTROL_WIDTH))
-        return column(title("Colours"), what, boldness, *of_labels, *others, buttons)
+        return column(title("Colours"), what, boldness, *of_labels, *others)
 
     def _neighbours(self):
         self.around = [clickable(80, "take this one", functools.partial(self.take, number))
                        for number in range(OFFERED)]
         self.amount = slider("how different", 0.4, 0.1, 0.9)
-        self.amount.layout.width = "250px"
-        self.amount.style.description_width = "90px"
+        self.amount.layout.width = "280px"
         self.amount.observe(lambda change: self.soon(self.draw_rest, REST, anew=True), "value")
         return column(title("Click the one you like better"), row(*self.around[:3]), row(*self.around[3:]),
                       self.amount, press("Others", self.others, "refresh"))
@@ -133,22 +137,17 @@ class DesignPanel(Panel):
 
     def go(self, state, moved=None):
         """To another state; moved: the name of the slider that did it."""
-        last_moved = self.history[-1][0] if self.history else None
-        if moved is None or moved != last_moved:
-            self.history.append((moved, self.state))
+        self.history.add(state, moved)
         self._show(state)
 
-    def undo(self):
-        """Back to the state before."""
-        if self.history:
-            _, state = self.history.pop()
-            self._show(state)
-
     def _show(self, state):
-        self.state = state
+        """Set all controls to a state."""
         self.filling = True
         for name, control in self.controls.items():
             control.value = state[name]
+        for name in self.measured:
+            self.controls[f"{name}_amount"].disabled = state[name] == STAY
+        self.controls["psi"].disabled = state["base"] is not None
         for name, mixer in self.mixers.items():
             mixer.show(state["labels"].get(name))
         self.filling = False
@@ -168,52 +167,94 @@ class DesignPanel(Panel):
         """A face of another seed. Labels that were asked for stay; other colours are the face's own."""
         seed = random.randrange(10**6)  # noqa: S311, a face and no secret
         own = dict.fromkeys(self.measured, STAY)
-        self.go(self.state | {"seed": seed, "steps": ()} | own)
+        self.go(self.state | {"seed": seed, "steps": (), "base": None, "changes": {}, "hold": False} | own)
 
     def take(self, number):
         """The neighbour on show becomes the face; its neighbours will be new ones."""
-        if self.offer:
-            state, seed, amount = self.offer
-            self.neighbour_seed += 1
+        if not self.offer:
+            return
+        state, seed, amount = self.offer
+        self.neighbour_seed += 1
+        if state["base"] is None:
             self.go(state | {"steps": (*state["steps"], (seed, number, amount))})
+        else:
+            self.go(state | {"base": Face(self.near[number:number + 1])})
 
     def others(self):
         """Other neighbours."""
         self.neighbour_seed += 1
         self.soon(self.draw_rest)
 
-    def keep(self):
-        """The face becomes a favourite."""
-        self.kept = [*self.kept, self.state][-FAVOURITES:]
-        self.favourites.children = [title("Kept"), *self.best[:len(self.kept)]]
-        for cell, state in zip(self.best, self.kept, strict=False):
-            put(cell.children[0], generate(self.G, character(self.generator, **state))[0])
-
-    def back_to(self, number):
-        """A favourite becomes the face again."""
-        self.go(self.kept[number])
+    def take_face(self, face):
+        """A kept face becomes the face: by its settings, where it has some, else by its latents."""
+        own = {name: STAY for name in self.measured} | {f"{name}_amount": 1.0 for name in self.measured}
+        plain: dict = {"steps": (), "base": None, "changes": {}, "hold": False, "psi": 0.7} | own
+        plain |= {"labels": {}} if self.mixers else {}
+        if "seed" in face.settings and set(face.settings) <= {"seed", *plain}:
+            given = face.settings | {"steps": _as_tuples(face.settings.get("steps", ()))}
+            self.go(self.state | plain | given)
+        else:
+            self.go(self.state | plain | {"base": face})
 
     # from a state to pictures
 
+    def _begin(self, generator):
+        self.start = self.start_of = None
+        super()._begin(generator)
+
     def draw(self):
-        where_from = {name: self.state[name] for name in WHERE_FROM}
-        if where_from != self.base_of:
-            self.base = origin(self.G, **where_from)
-            self.base_of = where_from
-        self.shown = character(self.generator, **self.state, base=self.base)
-        put(self.image, generate(self.G, self.shown)[0])
-        self.undo_button.disabled = not self.history
-        settings = ", ".join(f"{name}={value!r}" for name, value in self._settings_that_count().items())
-        self.tell(f"character(generator, {settings})")
+        state = self.state
+        where_from = {name: state[name] for name in (*WHERE_FROM, "base")}
+        if where_from != self.start_of:
+            if state["base"] is None:
+                self.start = origin(self.G, **{name: state[name] for name in WHERE_FROM})
+            else:
+                self.start = state["base"].latents
+            self.start_of = where_from
+        self.shown = self._drawn_like(self.start)
+        pixels = self.pixels()
+        put(self.image, pixels)
+        self.history.draw(pixels)
+        self._tell_code()
+        self._say_missed(pixels)
         self.soon(self.draw_rest, REST, anew=True)
 
+    def _drawn_like(self, base):
+        """ws of faces, ws (n, L, w_dim), with everything that the state asks for but where they come from."""
+        settings = {name: value for name, value in self.state.items() if name not in (*WHERE_FROM, "base")}
+        seed = self.state["seed"] if self.state["base"] is None else None
+        return character(self.generator, base=base, seed=seed, **settings)
+
+    def _tell_code(self):
+        base = self.state["base"]
+        if base is not None and base.path is None:
+            self.tell_of_latents("This face")
+            return
+        text, imports = character_code(self._settings_that_count(), base and base.path)
+        self.tell(text, imports=imports)
+
+    def _say_missed(self, pixels):
+        """Say which named colour the face did not reach."""
+        state = self.state
+        wanted = {name: state[name] for name in self.measured
+                  if state[name] != STAY and state[f"{name}_amount"] == 1}
+        if wanted and not state["changes"] and how_near(pixels, wanted):
+            self.say(how_near(pixels, wanted), "")
+
     def _settings_that_count(self):
-        """The state without colours that stay, and without steps or labels where there are none."""
-        idle = {name for name in ("steps", "labels") if not self.state.get(name)}
+        """The settings of the state that do something, as `character` takes them."""
+        at_times = "steps", "labels", "changes", "hold"
+        idle = {"base", *(name for name in at_times if not self.state.get(name))}
+        if self.state["base"] is not None:
+            idle |= {*WHERE_FROM}
         for name in self.measured:
             if self.state[name] == STAY:
                 idle |= {name, f"{name}_amount"}
         return {name: value for name, value in self.state.items() if name not in idle}
+
+    def face(self):
+        settings = self._settings_that_count() if self.state["base"] is None else {}
+        return Face(self.shown, settings)
 
     def draw_rest(self):
         """The neighbours, which can wait until the slider rests."""
@@ -223,21 +264,20 @@ class DesignPanel(Panel):
 
     def _neighbour_images(self):
         """Images of the neighbours, with the same labels, and the same colours named."""
-        c = labels_of(self.G, [self.state["seed"]])
-        near = neighbours(self.G, self.base, self.neighbour_seed, self.amount.value, self.state["psi"], c)
-        faces = [character(self.generator, **self.state, base=ws[None]) for ws in near]
-        return generate(self.G, torch.cat(faces))
-
-    def save(self):
-        path = self.save_as("character", ".png")
-        save_latents(path.with_suffix(".safetensors"), self.generator, self.shown, **self.state)
-        write_atomic(path, picture_with_latents(self.figure(), self.generator, self.shown, **self.state))
-        self.say_saved(path)
+        state = self.state
+        c = labels_of(self.G, [state["seed"]]) if state["base"] is None else None
+        self.near = neighbours(self.G, self.start, self.neighbour_seed, self.amount.value, state["psi"], c)
+        return generate(self.G, self._drawn_like(self.near))
 
     def figure(self):
         """The character sheet."""
         return character_sheet(generate(self.G, self.shown)[0], self._neighbour_images(), self.text,
                                identity(self.generator))
+
+
+def _as_tuples(steps):
+    """Steps as they stand in a state, from JSON."""
+    return tuple(tuple(step) for step in steps)
 
 
 def what_colours_are(learned, measured):

@@ -6,19 +6,38 @@ import ipywidgets as widgets
 from ...colors import BLUE, RED
 from ...images import encoded
 from ...models.sampling import generate, layer_groups
+from ..kept_faces import Face
 from ..styles import mixing_sheet, points, swap
-from .base import AS_DRAWN, Panel, clickable, column, label_menus, picture, press, put, row, slider, title
+from .base import Panel
+from .controls import (
+    AS_DRAWN,
+    clickable,
+    column,
+    hint,
+    label_menus,
+    mark,
+    picture,
+    press,
+    put,
+    row,
+    slider,
+    title,
+)
 
 ON_SHOW = 8  # faces in a strip
 IN_THE_TABLE = 96  # pixels of a face there
 CHOSEN_AT_MOST = 4  # of a strip
 
 
-class Strip:
-    """A row of faces to click: `start` is the seed of the first, `chosen` are seeds, the latest last."""
+class MixStrip:
+    """A row of faces to click: seeds, or paths of kept ones. `chosen` are some of them, the latest last.
 
-    def __init__(self, name, colour, start, chosen, changed):
-        self.colour, self.start, self.chosen, self.changed = colour, start, chosen, changed
+    fresh: called for a seed that no strip has yet. changed: called when other faces are chosen or on show.
+    """
+
+    def __init__(self, name, colour, chosen, fresh, changed):
+        self.colour, self.chosen, self.fresh, self.changed = colour, chosen, fresh, changed
+        self.shown = [fresh() for _ in range(ON_SHOW)]
         self.cells = [clickable(72, "click to choose or leave", functools.partial(self.click, place))
                       for place in range(ON_SHOW)]
         name = title(f'<span style="color:{colour}">{name}</span>')
@@ -26,24 +45,32 @@ class Strip:
 
     def click(self, place):
         """Choose the face at a place, or leave it. One always stays; of too many the oldest goes."""
-        seed = self.start + place
-        if seed not in self.chosen:
-            self.chosen = [*self.chosen, seed][-CHOSEN_AT_MOST:]
+        face = self.shown[place]
+        if face not in self.chosen:
+            self.chosen = [*self.chosen, face][-CHOSEN_AT_MOST:]
         elif len(self.chosen) > 1:
-            self.chosen = [one for one in self.chosen if one != seed]
+            self.chosen = [one for one in self.chosen if one != face]
         self.changed()
 
     def turn(self):
-        """Show other faces."""
-        self.start += ON_SHOW
+        """Show other faces; those that are chosen stay where they are."""
+        self.shown = [face if face in self.chosen else self.fresh() for face in self.shown]
         self.changed()
 
-    def draw(self, G, psi, labels):
-        seeds = range(self.start, self.start + ON_SHOW)
-        images = generate(G, points(G, seeds, psi, labels))
-        for cell, image, seed in zip(self.cells, images, seeds, strict=True):
+    def put_in(self, face):
+        """Show a face in the place of the last one that is not chosen, and choose it."""
+        if face not in self.shown:
+            free = [place for place, one in enumerate(self.shown) if one not in self.chosen]
+            self.shown[free[-1]] = face
+        if face not in self.chosen:
+            self.chosen = [*self.chosen, face][-CHOSEN_AT_MOST:]
+        self.changed()
+
+    def draw(self, images):
+        """Show uint8 (ON_SHOW, H, W, 3)."""
+        for cell, image, face in zip(self.cells, images, self.shown, strict=True):
             put(cell.children[0], image)
-            cell.layout.border = f"3px solid {self.colour if seed in self.chosen else 'transparent'}"
+            mark(cell, self.colour if face in self.chosen else None)
 
 
 class MixPanel(Panel):
@@ -52,22 +79,42 @@ class MixPanel(Panel):
     Where the generator has learned labels, menus ask for those of all faces.
     """
 
+    stem = "mix"
+
     def build(self):
         groups = layer_groups(self.G)  # raises where there are no styles
-        self.result, self.table = picture(192), widgets.Image(format="png")
-        self.a = Strip("A: shape and pose (rows)", BLUE, 0, [0, 3], self._changed)
-        self.b = Strip("B: colours (columns)", RED, ON_SHOW, [8, 9, 10], self._changed)
+        self.next_seed = 0
+        self.result, self.table = picture(256), widgets.Image(format="png")
+        self.a = MixStrip("A: shape and pose (rows)", BLUE, [0, 3], self._fresh, self._changed)
+        self.b = MixStrip("B: colours (columns)", RED, [8, 9, 10], self._fresh, self._changed)
         layers = groups["coarse"].stop, self.G.num_layers
         self.layers = slider("layers from B", layers, 0, self.G.num_layers, 1, widgets.IntRangeSlider)
         self.psi = slider("psi (0: average)", 0.7, 0, 1.2)
         self.labels = label_menus(self.G, AS_DRAWN)
+        self.goes_to = widgets.ToggleButtons(options=["A", "B"], description="kept faces go to",
+                                             style={"description_width": "initial", "button_width": "40px"})
         self.watch(self.layers, self.psi, *self.labels.values())
         words = {"coarse": "shape and pose", "middle": "features and colours", "fine": "shades"}
         legend = [f"{group.start}–{group.stop} {words[name]}" for name, group in groups.items() if len(group)]
-        controls = self.layers, widgets.HTML(" · ".join(legend)), self.psi, *self.labels.values()
+        self.about = hint("")
+        controls = self.layers, hint(" · ".join(legend)), self.psi, *self.labels.values(), self.goes_to
         return [row(column(self.a.box, self.b.box, *controls),
                     column(title("the last A with the last B"), self.result)),
-                title("every A with every B"), self.table]
+                title("every A with every B"), self.about, self.table]
+
+    def _fresh(self):
+        """A seed that no strip has shown yet."""
+        self.next_seed += 1
+        return self.next_seed - 1
+
+    def take_face(self, face):
+        """A kept face goes to the strip that is chosen."""
+        strip, other = (self.a, self.b) if self.goes_to.value == "A" else (self.b, self.a)
+        path = str(face.path)
+        if path in other.chosen:
+            self.say(f"{face.name} is in the other row already: a face mixed with itself is that face.", "")
+        else:
+            strip.put_in(path)
 
     def _changed(self):
         self.soon(self.draw)
@@ -76,22 +123,41 @@ class MixPanel(Panel):
         """The labels that are asked for, {attribute: class}."""
         return {name: menu.value for name, menu in self.labels.items() if menu.value != AS_DRAWN}
 
+    def _points(self, faces):
+        return points(self.generator, faces, self.psi.value, self._asked())
+
     def draw(self):
-        psi, layers, asked = self.psi.value, self.layers.value, self._asked()
-        a, b = (points(self.G, strip.chosen[-1:], psi, asked) for strip in (self.a, self.b))
-        put(self.result, generate(self.G, swap(self.G, a, b, layers))[0])
+        layers, asked = self.layers.value, self._asked()
+        a, b = self.a.chosen[-1:], self.b.chosen[-1:]
+        self.mixed = swap(self.G, self._points(a), self._points(b), layers)
+        put(self.result, self.pixels())
         labels = f", labels={asked}" if asked else ""
-        self.tell(f"mixing_sheet(generator, {self.a.chosen}, {self.b.chosen}, layers={layers}, "
-                  f"psi={psi:g}{labels})")
+        psi = f"psi={self.psi.value:g}{labels}"
+        sheet = f"mixing_sheet(generator, {self.a.chosen}, {self.b.chosen}, layers={layers}, {psi}, scale=2)"
+        self.tell(f"swap(generator, points(generator, {a}, {psi}), points(generator, {b}, {psi}), {layers})",
+                  "display(ganlib.grid(ganlib.generate(generator, face), scale=4))", sheet,
+                  imports=["from ganlib.play.styles import mixing_sheet, points, swap"])
         self.soon(self.draw_rest, 0.25, anew=True)
 
     def draw_rest(self):
         """The strips and the table, which can wait until the slider rests."""
         for strip in self.a, self.b:
-            strip.draw(self.G, self.psi.value, self._asked())
+            strip.draw(generate(self.G, self._points(strip.shown)))
         sheet = self.figure()
         self.table.value = encoded(sheet.save, compress_level=1)
         self.table.width = sheet.width
+        self.about.value = hint(self._about_the_table()).value
+
+    def _about_the_table(self):
+        first, end = self.layers.value
+        if first == end:
+            return "No layer comes from B: every row is its A. Drag the slider <i>layers from B</i>."
+        if (first, end) == (0, self.G.num_layers):
+            return "All layers come from B: every column is its B. Drag the slider <i>layers from B</i>."
+        return ""
+
+    def face(self):
+        return Face(self.mixed)
 
     def figure(self):
         return mixing_sheet(self.generator, self.a.chosen, self.b.chosen, self.layers.value, self.psi.value,

@@ -1,50 +1,43 @@
 """The panel of walks: from face to face, with a position to drag."""
-import functools
+from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
-import torch
 
-from ...colors import INK
 from ...errors import GanlibError
 from ...images import grid
-from ...models.sampling import generate, seed_latents, styles
-from ...seeding import seed_numbers, words_told
+from ...models.sampling import generate
+from ...seeding import words_told
 from ...view.movies import movie
-from ..styles import label_vectors, labels_of, walk, with_vectors
-from .base import (
-    AS_DRAWN,
-    Panel,
-    column,
-    field,
-    label_menus,
-    picture,
-    press,
-    put,
-    row,
-    slider,
-    title,
-)
+from ..kept_faces import Face
+from ..walks import EACH, stop_list, way
+from .base import Panel
+from .controls import AS_DRAWN, column, field, hint, label_menus, picture, press, put, row, slider, title
 
 POSITIONS = 101  # points of a way, from 0 to 100%
+IN_A_MOVIE = 2  # of them every second one is a frame
 STAYS = "stays"  # a label that does not change on the way
-EACH = "each in turn"
+FROM_TRAY = "@"  # before the name of a kept face
 
 
 class WalkPanel(Panel):
-    """From face to face: seeds, a position to play, psi (also by group of layers), noise, path; GIF, MP4.
+    """From face to face: seeds and kept faces, a position to play, psi, noise, path; GIF, WebP, MP4.
 
     Where the generator has learned labels, menus say which the faces have, and to which they go. One seed is
     then enough: one face in other colours.
     """
 
+    stem = "walk"
+    found: Any  # the latents of a way, and the settings that it was found for
+    kinds = {"WebP": ".webp", "GIF": ".gif", "MP4": ".mp4", **Panel.kinds}
+
     def build(self):
-        self.way = torch.empty(0)  # the latents of a way, whose labels are unknown,
-        self.vectors = torch.empty(0)  # ... what its labels add,
-        self.way_of = None  # ... and the settings that it was found for
+        self.found = self.found_for = None
         self.noise_seed = 1
         self.image = picture(256)
-        return [row(column(self.image, self._play()), column(*self._controls(), self._save_buttons()))]
+        self.loop = widgets.Checkbox(value=True, description="movies end where they begin", indent=False,
+                                     layout=widgets.Layout(width="auto"))
+        return [row(column(self.image, self._play()), column(*self._controls(), self.loop))]
 
     def _play(self):
         """The slider of the position, and a button that moves it in the browser."""
@@ -55,14 +48,15 @@ class WalkPanel(Panel):
         return play
 
     def _controls(self):
-        self.seeds = field(widgets.Text, "seeds", "3, 7, 12", continuous_update=False)
+        self.seeds = field(widgets.Text, "stops", "3, 7, 12", continuous_update=False)
         self.path = field(widgets.Dropdown, "path", "spherical", options=["spherical", "straight"])
         self.psi = slider("psi (0: average)", 0.7, 0, 1.2)
         self.groups = {name: slider(f"psi, {name}", 0.7, 0, 1.2) for name in ("coarse", "middle", "fine")}
         self.noise = field(widgets.Dropdown, "noise", "fixed", options=["fixed", "off", "fresh"])
         self.psi.observe(self._all_groups, "value")
         self.watch(self.seeds, self.position, self.path, *self.groups.values(), self.noise)
-        first = self.position, self.seeds, *self._label_rows(), self.path
+        about = hint("Stops are seeds or words. A click on a kept face adds it.")
+        first = self.position, self.seeds, about, *self._label_rows(), self.path
         if not self.generator.has_styles:
             return *first, title("This generator has no styles: only the way can be chosen.")
         fresh = press("Fresh noise", self.reseed, "random")
@@ -82,19 +76,14 @@ class WalkPanel(Panel):
         self.watch(*self.labels.values(), *self.goals.values())
         return [row(self.labels[name], self.goals[name]) for name in self.labels]
 
-    def _save_buttons(self):
-        def button(kind):
-            work = functools.partial(self.export, f".{kind.lower()}")
-            return press(f"Save {kind}", lambda: self.act(work), "download")
-
-        return row(button("GIF"), button("MP4"))
-
     def _all_groups(self, change):
         for group in self.groups.values():
             group.value = change["new"]
 
-    def _psi_of_groups(self):
-        return {name: group.value for name, group in self.groups.items()}
+    def _psi(self):
+        """One number, or {group of layers: number} where they differ."""
+        values = {name: group.value for name, group in self.groups.items()}
+        return self.psi.value if set(values.values()) == {self.psi.value} else values
 
     def reseed(self):
         """Other fresh noise."""
@@ -102,105 +91,81 @@ class WalkPanel(Panel):
         self.noise.value = "fresh"
         self.soon(self.draw)
 
-    def _way_latents(self, positions):
-        """z or ws at positions (a slice) of the way, which is found anew when its ends or its path change."""
-        menus = [*self.labels.values(), *self.goals.values()]
-        asked = [self.seeds.value, self.path.value, *(menu.value for menu in menus)]
-        if asked != self.way_of:
-            self._find_way()
-            self.way_of = asked
-        part = self.way[positions]
+    # the way
+
+    def take_face(self, face):
+        """A kept face becomes the next stop."""
+        self.seeds.value = f"{self.seeds.value.strip().rstrip(',')}, {FROM_TRAY}{face.name}".lstrip(", ")
+
+    def _settings(self):
+        """The settings of now, as `way` takes them."""
+        words = self.seeds.value.replace(",", " ").split()
+        stops = [str(self.tray.named(word[1:]).path) if word.startswith(FROM_TRAY) else word
+                 for word in words]
+        settings = {"stops": stop_list(stops or self.seeds.value), "path": self.path.value}
         if self.generator.has_styles:
-            part = styles(self.G, part, self._psi_of_groups())
-        return with_vectors(self.G, part, self.vectors[positions]) if self.labels else part
+            settings["psi"] = self._psi()
+        labels = {name: menu.value for name, menu in self.labels.items() if menu.value != AS_DRAWN}
+        goals = {name: menu.value for name, menu in self.goals.items() if menu.value != STAYS}
+        return settings | ({"labels": labels} if labels else {}) | ({"goals": goals} if goals else {})
 
-    def _find_way(self):
-        z = seed_latents(self.G, self.seeds.value)
-        label_stops = self._label_stops()
-        if len(z) < 2 and all(len(c) < 2 for c in label_stops):
-            other = ", or a label to go to" if self.labels else ""
-            raise GanlibError(f"seeds: found {self.seeds.value!r}; expected two or more, as in 3, 7{other}.")
-        if self.generator.has_styles and self.path.value == "straight":
-            z = styles(self.G, z)
-        self.way = _through(z, self.path.value)
-        ways = [_through(label_vectors(self.G, c), "straight") for c in label_stops]
-        self.vectors = torch.stack(ways).sum(0) if ways else torch.empty(0)
+    def _latents(self, positions):
+        """z or ws at positions (a slice) of the way, which is found anew when its settings change."""
+        settings = self._settings()
+        if settings != self.found_for:
+            self.found = way(self.generator, **settings)
+            self.found_for = settings
+        return self.found[positions]
 
-    def _label_stops(self):
-        """For each attribute the labels c (n, K) that it goes through, all others unknown."""
-        asked = {name: menu.value for name, menu in self.labels.items() if menu.value != AS_DRAWN}
-        drawn = labels_of(self.G, self.seeds.value, asked)  # (n, K), of the seeds
-        stops = []
-        for column_of, (name, classes) in enumerate(self.G.attributes.items()):
-            numbers = drawn[:, column_of].tolist()
-            goal = self.goals[name].value
-            if goal == EACH:
-                begin = max(0, numbers[0])
-                numbers = [(begin + step) % len(classes) for step in range(len(classes) + 1)]
-            elif goal != STAYS:
-                numbers = [numbers[0], classes.index(goal)]
-            c = torch.full((len(numbers), len(self.G.attributes)), -1)
-            c[:, column_of] = torch.tensor(numbers)
-            stops.append(c)
-        return stops
+    def _noise(self):
+        return self.noise_seed if self.noise.value == "fresh" else self.noise.value
 
     def draw(self):
         at = self.position.value
-        put(self.image, self.frames(slice(at, at + 1))[0])
-        seeds = " → ".join(map(str, seed_numbers(self.seeds.value)))
-        told = words_told(self.seeds.value)
-        seeds += f" ({told})" if told else ""
-        text = f"seeds {seeds}; position {at / 100:.2f}; {self.path.value} path{self._labels_in_words()}"
-        if self.generator.has_styles:
-            noise = f"fresh {self.noise_seed}" if self.noise.value == "fresh" else self.noise.value
-            text += f"; psi {self._psi_in_words()}; noise {noise}"
-        self.tell(text)
+        put(self.image, self._frames(self._latents(slice(at, at + 1)))[0])
+        settings = self._settings()
+        words = ", ".join(f"{name}={value!r}" for name, value in settings.items())
+        noise = "" if self._noise() == "fixed" else f", noise={self._noise()!r}"
+        self.tell(f"way(generator, {words})[{at}:{at + 1}]",
+                  f"ganlib.grid(ganlib.generate(generator, face{noise}), scale=4)",
+                  imports=["from ganlib.play.walks import way"])
+        told = words_told([stop for stop in self.seeds.value.replace(",", " ").split()
+                           if not stop.startswith(FROM_TRAY)])
+        if told:
+            self.say(f"{told}.", "")
 
-    def _labels_in_words(self):
-        """The labels that are not left to the seeds, as in "; hair pink → blue"."""
-        words = ""
-        for name, menu in self.labels.items():
-            goal = self.goals[name].value
-            if goal != STAYS:
-                words += f"; {name} {menu.value} → {goal}"
-            elif menu.value != AS_DRAWN:
-                words += f"; {name} {menu.value}"
-        return words
-
-    def _psi_in_words(self):
-        values = self._psi_of_groups()
-        if set(values.values()) == {self.psi.value}:
-            return f"{self.psi.value:g}"
-        return " ".join(f"{name} {value:g}" for name, value in values.items())
-
-    def frames(self, positions):
-        """Images at positions (a slice) of the way, uint8 (n, H, W, 3)."""
-        way = self._way_latents(positions)
+    def _frames(self, latents):
+        """Images of latents of the way, uint8 (n, H, W, 3)."""
         if self.noise.value != "fresh":
-            return generate(self.G, way, noise=self.noise.value)
-        alike = [generate(self.G, one[None], noise=self.noise_seed) for one in way]  # one noise for all
+            return generate(self.G, latents, noise=self.noise.value)
+        alike = [generate(self.G, one[None], noise=self.noise_seed) for one in latents]  # one noise for all
         return np.concatenate(alike)
 
-    def export(self, suffix):
-        """Save the way as a GIF or MP4; a GIF where an MP4 cannot be made."""
-        frames = self.frames(slice(None, None, 2))
-        note = ""
-        path = self.save_as("walk", suffix)
+    def face(self):
+        at = self.position.value
+        return Face(self._latents(slice(at, at + 1)))
+
+    def pixels(self):
+        return self._frames(self.face().latents)[0]
+
+    # saving
+
+    def write(self, kind, path, size):
+        if kind not in ("WebP", "GIF", "MP4"):
+            return super().write(kind, path, size)
+        frames = self._frames(way(self.generator, **self._settings(), loop=self.loop.value)[::IN_A_MOVIE])
+        movie(path, frames, size=size)
+
+    def save(self):
+        """As for all panels; a GIF where an MP4 cannot be made."""
         try:
-            movie(path, frames)
+            super().save()
         except GanlibError as error:
-            if suffix == ".gif":
+            if self.what.value != "MP4":
                 raise
-            note = f"{error} Here is a GIF instead. "
-            path = self.save_as("walk", ".gif")
-            movie(path, frames)
-        self.say(f"{note}Saved {path}", INK, path)
+            path = self.save_as(self.stem, ".gif")
+            self.write("GIF", path, self.size.value)
+            self.say(f"{error} Here is a GIF instead. Saved {path}", "", path)
 
     def figure(self):
-        return grid(self.frames(slice(0, POSITIONS - 1, 11)), 10)
-
-
-def _through(stops, kind):
-    """The POSITIONS of a `walk` through stops; one stop stays where it is."""
-    stops = stops.repeat(2, *[1] * (stops.ndim - 1)) if len(stops) == 1 else stops
-    return walk(stops, POSITIONS, kind)
+        return grid(self._frames(self._latents(slice(0, POSITIONS - 1, 11))), 10)
