@@ -346,7 +346,7 @@ def test_labels_that_were_asked_for_stay_with_other_faces(labelled_styles, monke
 
 def test_the_design_panel_says_which_of_the_two_it_is(labelled_styles, generator):
     def said(panel):
-        return panel.box.children[1].children[1].children[1].value
+        return panel.box.children[0].children[1].children[1].value
 
     assert said(DesignPanel(labelled_styles)) == \
         "Hair and eyes and glasses: labels that this generator has learned."

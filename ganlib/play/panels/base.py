@@ -100,7 +100,7 @@ class Panel:
         self.tray.open(generator)
         children = self.build()
         self.draw()
-        self.box.children = [self.strip.box, *children, self._footer(), self.settings, self.message]
+        self.box.children = [*children, self.strip.box, self._footer(), self.message, self.settings]
         self.ready = True
 
     def _footer(self):
