@@ -90,7 +90,13 @@ def column(*children):
 
 
 def row(*children):
+    """Controls side by side, in a line."""
     return widgets.HBox(children, layout=widgets.Layout(flex_flow="row wrap", align_items="center"))
+
+
+def columns(*children):
+    """Columns side by side, which begin at the same height."""
+    return widgets.HBox(children, layout=widgets.Layout(flex_flow="row wrap", align_items="flex-start"))
 
 
 def press(text, work, icon="", tooltip=""):

@@ -23,6 +23,7 @@ from .controls import (
     CONTROL_WIDTH,
     clickable,
     column,
+    columns,
     field,
     label_menus,
     picture,
@@ -97,7 +98,7 @@ class DesignPanel(Panel):
         self.history = History(state | ({"labels": {}} if self.mixers else {}), self._show)
         left = column(self.image, row(press("Surprise me", self.surprise, "random"), self.history.undo_button,
                                       self.history.redo_button), self.history.strip)
-        return [row(left, colours, self._neighbours())]
+        return [columns(left, colours, self._neighbours())]
 
     @property
     def state(self):

@@ -12,7 +12,7 @@ from ..directions import directions
 from ..kept_faces import Face
 from ..named_colours import LOOKS
 from .base import Panel, character_code
-from .controls import column, hint, picture, press, put, row, slider, title
+from .controls import column, columns, hint, picture, press, put, row, slider, title
 from .history import History
 
 SLIDER_WIDTH = "440px"  # of a slider with its name: room for a hand, and for every name
@@ -33,15 +33,14 @@ class DirectionsPanel(Panel):
         self.before, self.image = picture(144), picture(256)
         self.hold = widgets.Checkbox(value=True, description="hold the rest of the face", indent=False,
                                      layout=widgets.Layout(width="auto"))
-        choice = column(*self.choice())  # may set what the state begins with
+        pictures = self.pictures()
         self.history = History(self._state(), self._show)
         self.hold.observe(lambda change: self._moved(None), "value")
         for name, control in self.sliders.items():
             control.observe(lambda change, name=name: self._moved(name), "value")
         buttons = row(press("Reset sliders", self.reset, "arrows-h"), self.history.undo_button,
                       self.history.redo_button)
-        return [row(choice, column(title("after"), self.image), column(self._tabs(), self.hold, buttons)),
-                self.history.strip]
+        return [columns(pictures, column(self._tabs(), self.hold, buttons)), self.history.strip]
 
     def _slider(self, name):
         made = slider(name, 0, -4, 4, 0.1)
@@ -57,18 +56,19 @@ class DirectionsPanel(Panel):
             tabs.set_title(page, text)
         return tabs
 
-    def choice(self):
-        """The widgets that choose the face."""
+    def pictures(self):
+        """The pictures, and what chooses the face."""
         self.seed = widgets.Text(value="3", description="seed", continuous_update=False,
                                  style={"description_width": "40px"}, layout=widgets.Layout(width="144px"))
         self.seed.observe(self._seed_typed, "value")
-        return (title("before"), self.before, self.seed, press("Another face", self.another, "random"),
-                hint("or click a kept face"))
+        choice = column(title("before"), self.before, self.seed,
+                        press("Another face", self.another, "random"), hint("or click a kept face"))
+        return columns(choice, column(title("after"), self.image))
 
     # from state to state: (the seed's text, the Face in its place, {slider: value}, whether to hold the rest)
 
     def _state(self):
-        values = {name: control.value for name, control in self.sliders.items()}
+        values = {name: round(control.value, 2) for name, control in self.sliders.items()}
         return self.seed.value, self.found, values, self.hold.value
 
     def _moved(self, name):
@@ -113,7 +113,7 @@ class DirectionsPanel(Panel):
 
     def _settings(self):
         """The settings of now, as `character` takes them."""
-        changes = {name: control.value for name, control in self.sliders.items() if control.value}
+        changes = {name: round(control.value, 2) for name, control in self.sliders.items() if control.value}
         settings: dict = {} if self.found is not None else {"seed": self._seed()}
         if changes:
             settings |= {"changes": changes} | ({"hold": True} if self.hold.value else {})

@@ -16,7 +16,7 @@ from ...models.sampling import generate, layer_groups
 from ..framing import frame_of, framed, middle_of
 from ..inversion import inversion
 from ..kept_faces import Face
-from .controls import hint, picture, press, put, row, slider, title
+from .controls import column, columns, hint, picture, press, put, row, slider, title
 from .directions import DirectionsPanel
 from .tray import uploaded
 
@@ -79,12 +79,13 @@ class InvertPanel(DirectionsPanel):
         self.framing.set_title(0, "Is this not the face? Correct the frame")
         self.framing.selected_index = None
 
-    def choice(self):
-        """What is wanted and what was found, in one line with what comes after the sliders."""
+    def pictures(self):
+        """What is wanted, what was found, and what the sliders make of it, in one line."""
         self.seed = widgets.Text()  # of the panel of directions: not on show
         self.target = picture(144)
         put(self.target, np.full((1, 1, 3), 238, np.uint8))
-        return title("wanted"), self.target, title("found"), self.before
+        return columns(column(title("wanted"), self.target), column(title("found"), self.before),
+                       column(title("after"), self.image))
 
     # the wanted picture
 

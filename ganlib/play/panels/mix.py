@@ -13,6 +13,7 @@ from .controls import (
     AS_DRAWN,
     clickable,
     column,
+    columns,
     hint,
     label_menus,
     mark,
@@ -40,7 +41,7 @@ class MixStrip:
         self.shown = [fresh() for _ in range(ON_SHOW)]
         self.cells = [clickable(72, "click to choose or leave", functools.partial(self.click, place))
                       for place in range(ON_SHOW)]
-        name = title(f'<span style="color:{colour}">{name}</span>')
+        name = title(f'<span style="color:{colour}">■</span> {name}')
         self.box = column(row(name, press("other faces", self.turn, "refresh")), row(*self.cells))
 
     def click(self, place):
@@ -98,8 +99,8 @@ class MixPanel(Panel):
         legend = [f"{group.start}–{group.stop} {words[name]}" for name, group in groups.items() if len(group)]
         self.about = hint("")
         controls = self.layers, hint(" · ".join(legend)), self.psi, *self.labels.values(), self.goes_to
-        return [row(column(self.a.box, self.b.box, *controls),
-                    column(title("the last A with the last B"), self.result)),
+        return [columns(column(self.a.box, self.b.box, *controls),
+                        column(title("the last A with the last B"), self.result)),
                 title("every A with every B"), self.about, self.table]
 
     def _fresh(self):

@@ -12,7 +12,20 @@ from ...view.movies import movie
 from ..kept_faces import Face
 from ..walks import EACH, stop_list, way
 from .base import Panel
-from .controls import AS_DRAWN, column, field, hint, label_menus, picture, press, put, row, slider, title
+from .controls import (
+    AS_DRAWN,
+    column,
+    columns,
+    field,
+    hint,
+    label_menus,
+    picture,
+    press,
+    put,
+    row,
+    slider,
+    title,
+)
 
 POSITIONS = 101  # points of a way, from 0 to 100%
 IN_A_MOVIE = 2  # of them every second one is a frame
@@ -37,7 +50,7 @@ class WalkPanel(Panel):
         self.image = picture(256)
         self.loop = widgets.Checkbox(value=True, description="movies end where they begin", indent=False,
                                      layout=widgets.Layout(width="auto"))
-        return [row(column(self.image, self._play()), column(*self._controls(), self.loop))]
+        return [columns(column(self.image, self._play()), column(*self._controls(), self.loop))]
 
     def _play(self):
         """The slider of the position, and a button that moves it in the browser."""
