@@ -471,7 +471,7 @@ KEYS = ("images", "minutes", "fd", "kid", "precision", "recall", "density", "cov
 README_ROWS = {
     "real": "real pictures, half against half: the best possible FD-lite",
     "full, 289 minutes": "{}: style-based, large",
-    "labels, 69 minutes": "{}: small enough for a laptop; takes orders",
+    "labels, 86 minutes": "{}: small enough for a laptop; takes orders",
     "dcgan-cpu, 33 minutes": "{}: DCGAN in small batches",
     "stylegan, 90 minutes": "{}: the StyleGAN that grows",
     "lsgan-cpu, 25 minutes": "{}: least squares, small batches",

@@ -204,9 +204,10 @@ SENTENCES = {
         "DCGAN's {fd[dcgan, 90 minutes]:.0f} is the better of its two runs",
         "Real faces have {eye_gap[real]:.0f}",
         "It has seen {images[dcgan, 75 minutes]:,.0f} images",
-        "has seen {images[labels, 69 minutes]:,.0f} images",
+        "has seen {images[labels, 86 minutes]:,.0f} images",
         "without labels have {late[pairs, again][0][1]:.0f} after {late[pairs, again][0][0]:,} images and "
         "{late[pairs, again][1][1]:.0f} after {late[pairs, again][1][0]:,}",
+        "it is {fd[labels, 86 minutes]:.1f} with labels and {fd[pairs, 90 minutes]:.1f} without",
         "It has seen {images[full, 289 minutes]:,.0f} images",
         "Two CPU cores see {rate[full]:.0f} images a second",
     ],
