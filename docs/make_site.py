@@ -2,7 +2,8 @@
 
 The notebooks are executed in the profile demo, or in GANLIB_PROFILE, on drawn faces. They are executed again
 only where code has changed: that of the notebook, of one before it, or of ganlib. Their packs and runs lie in
-data/site/, or in GANLIB_DATA; no other run is shown.
+data/site/, or in GANLIB_DATA; no other run is shown. The page on which anyone plays with the generators comes
+with the site, as play/. Where its runtime cannot be fetched, it is left out.
 """
 import hashlib
 import os
@@ -24,6 +25,10 @@ from pages.links import relinked  # noqa: E402
 BUILD = ROOT / "build"
 SOURCE = BUILD / "site-source"
 SITE = BUILD / "site"
+PLAY = BUILD / "play"
+GENERATORS = ["stylegan-labels", "stylegan-fast"]  # of the page to play on
+INVITATION = ('**Or play at once.** <a href="play/index.html">Design a face</a> in your browser: there is '
+              "nothing to install, and nothing is sent anywhere.")
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 ABOUT = "Executed in the profile *{profile}*, on drawn faces"
 # Which page a file becomes. All other files of docs/ keep their names.
@@ -44,7 +49,8 @@ def main():
     for path in NOTEBOOKS:  # before the long work: is every link of theirs right?
         write_notebook(path, nbformat.read(path, as_version=4), profile)
     texts = write_texts()
-    (SOURCE / "index.md").write_text(landing_page(texts), encoding="utf-8")
+    can_play = make_play()
+    (SOURCE / "index.md").write_text(landing_page(texts, can_play), encoding="utf-8")
     for number, path in enumerate(NOTEBOOKS, 1):
         write_notebook(path, executed_notebook(path, profile, number), profile)
     shutil.rmtree(SITE, ignore_errors=True)
@@ -52,6 +58,8 @@ def main():
                          str(SOURCE), str(SITE)])
     if failed:
         sys.exit("The site could not be built; what Sphinx said stands above.")
+    if can_play:
+        shutil.copytree(PLAY, SITE / "play")
     print(f"The site: {SITE / 'index.html'}")
 
 
@@ -63,6 +71,19 @@ def set_environment():
     data = Path(os.environ.get("GANLIB_DATA") or ROOT / "data" / "site")
     os.environ["GANLIB_DATA"] = str(data.expanduser().absolute())
     return os.environ["GANLIB_PROFILE"]
+
+
+def make_play():
+    """Make the page to play on; whether that was possible."""
+    from ganlib.errors import GanlibError
+    from ganlib.sharing.pages import make_page
+
+    try:
+        make_page(GENERATORS, PLAY)
+    except GanlibError as error:
+        print(f"The page to play on is left out: {error}", flush=True)
+        return False
+    return True
 
 
 # -- the notebooks
@@ -188,11 +209,15 @@ def write_texts():
     return names
 
 
-def landing_page(texts):
-    """docs/index.md, with the tables of contents that the navigation is made of."""
+def landing_page(texts, can_play):
+    """docs/index.md, with the tables of contents that the navigation is made of.
+
+    can_play: whether it invites to the page to play on.
+    """
     file = "docs/index.md"
     text = (ROOT / file).read_text(encoding="utf-8")
     text = relinked(text, file, lambda target: place(target, file))
+    text = text.replace("<!-- play -->", INVITATION if can_play else "")
     text = re.sub(r"<!-- README\.md: (.+) -->", lambda found: table_of_readme(found[1]), text)
     pages = [name for name in texts if not name.startswith("generators/")]
     ordered = [name for name in FIRST if name in pages] + [name for name in pages if name not in FIRST]

@@ -126,7 +126,8 @@ def fetch_runtime():
         raise GanlibError("The page needs ONNX Runtime for browsers, which npm fetches, and there is no npm "
                           "here. Install Node.js, and make the same call again.")
     with tempfile.TemporaryDirectory() as place:
-        command = [npm, "pack", "--silent", f"{PACKAGE}@{VERSION}"]
+        # Without a connection it would try for minutes
+        command = [npm, "pack", "--silent", "--fetch-retries=1", f"{PACKAGE}@{VERSION}"]
         packed = subprocess.run(command, cwd=place, text=True, capture_output=True, check=False)  # noqa: S603
         archives = [*Path(place).glob("*.tgz")]
         if packed.returncode or not archives:

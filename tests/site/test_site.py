@@ -1,8 +1,10 @@
 """The site, built in a clean clone and walked in a browser without a network."""
 import functools
 import http.server
+import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -10,6 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin
 
 import nbformat
+import npm
 import pytest
 from browsers import launched
 from nbformat.v4 import new_code_cell, new_notebook
@@ -42,6 +45,9 @@ def clone(tmp_path_factory, chromium):
     """A clean clone in which `make site` has run, in the smoke profile; its path has a space."""
     clone = tmp_path_factory.mktemp("site") / "a clone"
     subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
+    with pytest.MonkeyPatch.context() as patch:
+        kept = npm.runtime(patch)
+    shutil.copytree(kept, clone / "data" / "site" / "vendor" / kept.name)
     done = make_site(clone)
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     assert "WARNING" not in done.stderr, done.stderr
@@ -95,7 +101,8 @@ def page(chromium, address):
 def pages_of(clone):
     site = clone / "build" / "site"
     found = [path.relative_to(site).as_posix() for path in site.rglob("*.html")]
-    return sorted(name for name in found if not name.startswith("_static/"))  # these are templates
+    others = "_static/", "play/"  # templates, and the page to play on, which has tests of its own
+    return sorted(name for name in found if not name.startswith(others))
 
 
 def test_every_page_picture_link_and_formula(clone, address, page):
@@ -157,6 +164,26 @@ def test_notebooks_show_what_came_of_them(address, page):
     assert page.locator("[class^=ganlib-still] img:visible").count() >= 4
     assert page.get_by_text("Run all cells").count() >= 4
     assert not page.locator("[data-mime-type*=widget], .jupyter-widgets").count()
+
+
+def test_anyone_can_play(address, page):
+    page.goto(f"{address}index.html")
+    page.locator("article a", has_text="Design a face").click()
+    page.locator("html[data-ready=true]").wait_for(timeout=60_000)
+    assert page.url.startswith(f"{address}play/index.html")
+
+
+def test_without_the_runtime_there_is_no_such_page(clone, monkeypatch, capsys):
+    monkeypatch.setenv("GANLIB_DATA", str(clone / "nothing"))
+    monkeypatch.setattr("ganlib.sharing.pages.shutil.which", lambda name: None)
+    spec = importlib.util.spec_from_file_location("make_site", ROOT / "docs" / "make_site.py")
+    spec.loader.exec_module(module := importlib.util.module_from_spec(spec))
+    module.PLAY = clone / "build" / "other"
+    assert module.make_play() is False and not module.PLAY.exists()
+    assert "The page to play on is left out: The page needs ONNX Runtime" in capsys.readouterr().out
+    module.SOURCE = clone / "source"
+    assert "play/index.html" not in module.landing_page([], False)
+    assert "play/index.html" in module.landing_page([], True)
 
 
 def test_search_finds(address, page):
