@@ -21,6 +21,10 @@ worker.onmessage = ({ data }) => {
     listeners.progress(data.progress);
     return;
   }
+  if ("engine" in data) {
+    document.documentElement.dataset.engine = data.engine;
+    return;
+  }
   const { done, failed } = asked.get(data.id);
   asked.delete(data.id);
   showBusy();

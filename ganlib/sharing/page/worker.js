@@ -1,17 +1,22 @@
 // The worker: it holds the generators, so that the page never waits for them.
 //
 // It is sent {id, verb, ...} and answers {id, result} or {id, error}: the name of a text, and what goes into
-// it. While a generator arrives it also sends {progress: share of it}.
+// it. While a generator arrives it also sends {progress: share of it}, and once it computes on the GPU
+// {engine: "webgpu"}.
 
-import * as ort from "./ort/ort.wasm.min.mjs";
+import * as wasm from "./ort/ort.wasm.min.mjs";
 import { enlarged } from "./enlarge.js";
 import { Generator } from "./generator.js";
 import { Trouble } from "./trouble.js";
+import { gpuRuntime, isBetter } from "./webgpu.js";
 
-ort.env.wasm.wasmPaths = new URL("./ort/", import.meta.url).href;
-ort.env.wasm.numThreads = 1; // more would need headers that static hosts do not send
+const IDLE = 1500; // milliseconds without a question, after which the GPU is tried
+
+wasm.env.wasm.wasmPaths = new URL("./ort/", import.meta.url).href;
+wasm.env.wasm.numThreads = 1; // more would need headers that static hosts do not send
 
 const generators = new Map(); // {name: Generator}
+const untried = new Map(); // {name: bytes of its file}, of those that were not tried on the GPU
 
 // -- loading
 
@@ -21,14 +26,26 @@ async function load({ entry }) {
   }
   const bytes = await fetchWhole(new URL(entry.file, import.meta.url), entry.size);
   await check(bytes, entry.sha256);
-  let session;
   try {
-    session = await ort.InferenceSession.create(bytes, { executionProviders: ["wasm"] });
+    const run = await computing(wasm, "wasm", bytes, entry.about);
+    generators.set(entry.name, new Generator(entry.about, run));
   } catch (error) {
     throw new Trouble("cannotRead", { name: entry.name, why: String(error.message ?? error) });
   }
-  const run = (inputs, rows) => compute(session, entry.about, inputs, rows);
-  generators.set(entry.name, new Generator(entry.about, run));
+  untried.set(entry.name, bytes);
+}
+
+// The function (inputs, rows) that computes with a generator's file.
+async function computing(ort, provider, bytes, about) {
+  const options = { executionProviders: [provider], logSeverityLevel: 3 }; // errors only
+  const session = await ort.InferenceSession.create(bytes, options);
+  const spare = provider === "webgpu" ? 1 : 0; // rows of a half that is not asked for: a GPU needs one
+  let last = Promise.resolve();
+  return (inputs, rows) => { // one after the other: a session on a GPU cannot do two things at a time
+    const result = last.then(() => compute(ort, session, about, inputs, rows, spare));
+    last = result.catch(() => {});
+    return result;
+  };
 }
 
 async function fetchWhole(address, size) {
@@ -76,18 +93,56 @@ async function check(bytes, expected) {
   }
 }
 
-// One half of the network: the inputs that are not given have no rows.
-async function compute(session, about, inputs, rows) {
+// One half of the network: the inputs that are not given have no rows, or a spare one of zeros.
+async function compute(ort, session, about, inputs, rows, spare) {
   const shapes = about.has_styles
     ? { z: [about.z_dim], ws: [about.layers, about.w_dim] }
     : { z: [inputs.z.length / rows] };
   const feeds = {};
   for (const [name, shape] of Object.entries(shapes)) {
-    const given = inputs[name];
-    feeds[name] = new ort.Tensor("float32", given ?? new Float32Array(0), [given ? rows : 0, ...shape]);
+    const size = shape.reduce((product, length) => product * length, spare);
+    const given = inputs[name] ?? new Float32Array(size);
+    feeds[name] = new ort.Tensor("float32", given, [inputs[name] ? rows : spare, ...shape]);
   }
   const found = await session.run(feeds);
   return Object.fromEntries(Object.entries(found).map(([name, tensor]) => [name, tensor.data]));
+}
+
+// -- the GPU
+
+let timer = 0;
+
+function tryGpuSoon() {
+  clearTimeout(timer);
+  if (untried.size) {
+    timer = setTimeout(tryGpu, IDLE);
+  }
+}
+
+// Once for each generator: compute on the GPU where that is better. Whatever goes wrong, all stays as it is.
+async function tryGpu() {
+  const [name, bytes] = untried.entries().next().value;
+  untried.delete(name);
+  const generator = generators.get(name);
+  const { about } = generator;
+  try {
+    const ort = await gpuRuntime();
+    if (!ort) {
+      untried.clear();
+      return;
+    }
+    const run = await computing(ort, "webgpu", bytes, about);
+    const probe = about.has_styles
+      ? { ws: generator.everywhere(generator.mean) }
+      : { z: new Float32Array(about.z_dim + (generator.unknown?.length ?? 0)) };
+    if (await isBetter(run, generator.run, probe)) {
+      generator.run = run;
+      postMessage({ engine: "webgpu" });
+    }
+  } catch {
+    // the other one goes on
+  }
+  tryGpuSoon();
 }
 
 // -- drawing
@@ -134,4 +189,5 @@ onmessage = async ({ data }) => {
     const values = known ? error.values : { why: String(error.message ?? error) };
     postMessage({ id, error: { text, values } });
   }
+  tryGpuSoon();
 };
