@@ -14,7 +14,8 @@ from .errors import ElsewhereError, GanlibError, memory_advice
 INTERRUPTED = 130  # what a shell takes for "stopped by Ctrl-C"
 ALIKE = 0.78  # from which on two options may be meant for one; --eyes and --seeds are 0.77
 DRAWN_FACES = 4000  # of `ganlib data synthetic`, where --n names no other number
-RUN = "a run folder (RUN:best: its best), a generator file or a shipped generator's name (dcgan)"
+RUN = ("a run folder (RUN:best: its best), a generator file, a shipped generator's name (dcgan) or "
+       "hf:name/repository")
 PSI = "truncation of a style-based generator: 0 is the mean face (default 1)"
 
 
@@ -23,7 +24,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser("ganlib", description=words)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for add_verb in (_add_data, _add_check, _add_train, _add_sample, _add_mix, _add_walk, _add_export,
-                     _add_page, _add_evaluate, _add_gif, _add_presets):
+                     _add_page, _add_push, _add_evaluate, _add_gif, _add_presets):
         add_verb(verbs)
     args, rest = parser.parse_known_args(argv)
     args.labels_asked = _labels_asked(rest, getattr(args, "options", None), parser)
@@ -354,6 +355,23 @@ def _page(args):
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     print(f"{out}: {size / 1e6:.0f} MB. To look at it: {Path(sys.executable).name} -m http.server "
           f"--directory {out}, and open http://localhost:8000")
+
+
+def _add_push(verbs):
+    p = _verb(verbs, "push", _push, "share a generator through the Hugging Face Hub")
+    p.add_argument("run", metavar="source", help=RUN)
+    p.add_argument("address", help="hf:name/repository: yours, made where it is missing")
+    p.add_argument("--private", action="store_true", help="only you see the repository")
+    p.add_argument("--message", default="", help="what the commit says")
+    p.add_argument("--licence", "--license", default="other",
+                   help="of the generator, as the Hub writes it, such as cc0-1.0 (default other)")
+
+
+def _push(args):
+    from .sharing.hub import push
+
+    page = push(args.run, args.address, args.private, args.message, args.licence)
+    print(f"{page}\nAnyone who may see it loads it with ganlib.load_generator({args.address!r})")
 
 
 # -- how good it is, and how it went

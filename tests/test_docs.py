@@ -346,7 +346,7 @@ def commands():
 def test_there_are_commands_of_every_verb():
     verbs = {words[0] for words in commands()}
     assert verbs == {"data", "check", "train", "gif", "sample", "evaluate", "presets", "mix", "walk",
-                     "export", "page"}
+                     "export", "page", "push"}
 
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
@@ -373,7 +373,7 @@ def test_commands_are_understood(words, monkeypatch):
         assert args.preset in PRESETS and (args.profile is None or args.profile in PROFILES)
         assert {item.split("=")[0] for item in args.set} <= DEFAULTS.keys()
     if args.verb in ("sample", "mix", "walk"):
-        assert args.run in SHIPPED or args.run.startswith("data/runs/")
+        assert args.run in SHIPPED or args.run.startswith(("data/runs/", "hf:"))
 
 
 def test_the_drawing_commands_of_the_pages_work(tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ from torch import nn
 
 from ..config import Config
 from ..errors import GanlibError, did_you_mean
+from ..pretrained.hub_files import fetch_from_hub, is_on_hub
 from ..tensors import not_finite, read_safetensors, write_safetensors
 from ..training.schedule import moment
 from .build import build_networks
@@ -85,11 +86,14 @@ def shipped():
 def find_generator(source):
     """The generator file of a run folder, of a file, or of a shipped generator's name ("dcgan").
 
-    With ":best" at its end, as in "runs/first:best", the best generator of a run instead of the last.
+    With ":best" at its end, as in "runs/first:best", the best generator of a run instead of the last. Of
+    "hf:name/repository" the file in the cache, which is fetched from the Hugging Face Hub if need be.
     """
     if not isinstance(source, str | Path):
         raise GanlibError(f"This is no source of a generator: found {type(source).__name__}; expected a run "
                           "folder, a generator file, or the name of a generator that comes with ganlib.")
+    if is_on_hub(source):
+        return fetch_from_hub(source)
     run, source = Path(str(source).removesuffix(":best")), Path(source)
     if source.is_file():
         return source
@@ -118,7 +122,8 @@ def load_generator(source="dcgan", device="cpu"):
     """The LoadedGenerator of a file. Its G maps z (B, z_dim) ~ N(0, 1) to images (B, 3, R, R) in [-1, 1].
 
     source: a run folder, a generator or snapshot file, or the name of a shipped generator. The end ":best",
-    as in "runs/first:best", takes a run's best generator by its score instead of the last.
+    as in "runs/first:best", takes a run's best generator by its score instead of the last. Also
+    "hf:name/repository", or "hf:name/repository@revision": a generator on the Hugging Face Hub.
     Raises GanlibError where there is no such file, or where it is no generator.
     """
     path = find_generator(source)

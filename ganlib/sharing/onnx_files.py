@@ -29,6 +29,7 @@ from ..models.store import load_generator
 from ..play.directions import directions
 from ..play.latent_files import identity
 from ..play.named_colours import CLOSE, COLOURS, LOOKS, STEPS
+from ..pretrained.hub_files import hub_address, is_on_hub
 from ..tensors import not_finite
 from ..training.schedule import moment
 
@@ -109,7 +110,9 @@ def need_grown(generator, source):
 
 
 def name_of(source):
-    """What a generator is called: the end of the path that it was loaded from."""
+    """What a generator is called: the end of the path, or of the address, that it was loaded from."""
+    if is_on_hub(source):
+        return hub_address(source).repository.rpartition("/")[2]
     path = Path(str(source).removesuffix(":best"))
     return path.parent.name if path.stem in ("generator", "best") and path.parent.name else path.stem
 

@@ -7,6 +7,7 @@ In a chromium without a screen, with WebAssembly on the CPU, from a server on th
 import functools
 import gzip
 import http.server
+import re
 import statistics
 import sys
 import tempfile
@@ -41,8 +42,10 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 def over_the_wire(folder):
-    """MB of what the page asks for with its first generator."""
-    asked = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".onnx"]
+    """MB of what the page asks for with its first generator, where there is no GPU."""
+    others = ".onnx", ".txt"
+    asked = [path for path in folder.rglob("*") if path.is_file() and path.suffix not in others]
+    asked = [path for path in asked if not re.search("webgpu.min|asyncify", path.name)]
     asked.append(min(folder.glob("generators/*.onnx")))
     sizes = []
     for path in asked:

@@ -115,7 +115,7 @@ def test_from_a_shell(npm, tmp_path, capsys):
 def test_the_runtime_is_fetched_once(npm):
     folder = fetch_runtime()
     assert {path.name for path in folder.iterdir()} == {*FILES}
-    assert npm.log.read_text() == f"pack --silent {pages.PACKAGE}@{pages.VERSION}\n"
+    assert npm.log.read_text() == f"pack --silent --fetch-retries=1 {pages.PACKAGE}@{pages.VERSION}\n"
     fetch_runtime()
     assert npm.log.read_text().count("pack") == 1
     (folder / next(iter(FILES))).write_text("spoiled")

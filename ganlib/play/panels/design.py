@@ -250,7 +250,9 @@ class DesignPanel(Panel):
             idle |= {*WHERE_FROM}
         for name in self.measured:
             if self.state[name] == STAY:
-                idle |= {name, f"{name}_amount"}
+                idle.add(name)
+            if self.state[name] == STAY or self.state[f"{name}_amount"] == 1:
+                idle.add(f"{name}_amount")
         return {name: value for name, value in self.state.items() if name not in idle}
 
     def face(self):

@@ -161,10 +161,22 @@ async function draw({ states, between, size }) {
   for (const state of between ? between.slice(0, 2) : states) {
     faces.push(await latentsOf(state));
   }
-  const drawn = await generator.draw(between ? [generator.between(...faces, between[2])] : faces);
+  const wanted = between ? [generator.between(...faces, between[2])] : faces;
+  const drawn = [];
+  for (const face of wanted) {
+    drawn.push(...(await generator.draw([face])));
+    if (drawn.length < wanted.length) {
+      await otherQuestions(); // of many faces one by one: a slider that is moved meanwhile does not wait
+    }
+  }
   const pictures = drawn.map((picture) => enlarged(picture, generator.side, size ?? generator.side));
   const missed = between ? [] : states.map((state, i) => generator.missed(state, drawn[i]));
   return { pictures, missed, milliseconds: performance.now() - begun };
+}
+
+// A moment in which the worker hears other questions.
+function otherQuestions() {
+  return new Promise((done) => { setTimeout(done); });
 }
 
 // The latents of a face, for a file: Float32Array and its shape.
