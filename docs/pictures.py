@@ -149,7 +149,7 @@ def thumbnails():
 
 # -- the panels in use
 
-WIDTH, HEIGHT = 860, 322  # pixels of the page that are filmed
+WIDTH, HEIGHT = 970, 363  # pixels of the page that are filmed
 SHOWN = (774, 290)  # pixels of the recording
 # A pointer that can be seen: a browser without a screen draws none
 POINTER = """() => {
@@ -179,7 +179,7 @@ class Film:
     def show(self, cell):
         """Bring a cell's output to the top of the page: the part that is filmed."""
         self.cell = cell
-        output = cell.locator(".jp-OutputArea-output").last
+        output = cell.locator(".jp-OutputArea-output").first
         output.evaluate("e => e.scrollIntoView({block: 'start'})")
         self.page.wait_for_timeout(500)
         box = output.bounding_box()
