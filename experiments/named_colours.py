@@ -53,9 +53,13 @@ def measure(generator, judge):
         if part in generator.G.attributes:
             print(f"{part}: this generator has learned labels (see labels.py).")
             continue
-        classes = judge.attributes[part]
+        classes = judge.attributes.get(part, [])
+        names = [name for name in colours if name in classes]
+        if not names:
+            print(f"{part}: the pack has none of the labels {', '.join(colours)}.")
+            continue
         asked, answers, near = [], {}, []
-        for name in Bar([one for one in colours if one in classes], part):
+        for name in Bar(names, part):
             images = faces(generator, SEEDS, part, name)
             asked.append(np.full(len(images), classes.index(name)))
             for kind, read in judge.read(images, part).items():
@@ -86,9 +90,10 @@ def aims(pack):
     """Print the aim of each name."""
     parts = np.array_split(np.asarray(pack.images), 20)
     colours = np.concatenate([face_colours(part) for part in parts])
-    for part, names in COLOURS.items():
+    for part in [name for name in COLOURS if name in pack.attributes]:
         labels = np.asarray(pack.labels[:, [*pack.attributes].index(part)]).astype(int)
         x, classes = colours[:, PLACES[part]], pack.attributes[part]
+        names = [name for name in COLOURS[part] if name in classes]
         means = np.stack([x[labels == i].mean(0) for i in range(len(classes))])
         spread = [np.cov(x[labels == i].T) * (labels == i).sum() for i in range(len(classes))]
         within = sum(spread) / (labels >= 0).sum()

@@ -20,6 +20,7 @@ from ganlib.presets import preset
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "experiments"))
 import labels  # noqa: E402
+import named_colours  # noqa: E402
 from faces_to_order import identity, judge, likeness, logistic, obeying, rows, tables  # noqa: E402
 from faces_to_order.describing import BAND, KINDS, WHOLE, cut, describe, histogram  # noqa: E402
 from faces_to_order.landmarks import landmarks  # noqa: E402
@@ -423,3 +424,32 @@ def test_the_confusion_plot_names_all_classes_and_its_percents():
     assert [text.get_text() for text in hair.get_yticklabels()] == ["dark", "green"]  # red was not asked for
     assert [text.get_text() for text in hair.texts] == ["90", "10", "100"]
     assert [text.get_text() for text in eyes.texts] == ["50", "50", "10", "90"]
+
+
+# -- named colours
+
+
+def test_an_aim_is_near_the_mean_and_sure():
+    means = torch.tensor([[100, 100, 100], [110, 100, 100], [60, 200, 50]], dtype=torch.float64)
+    precision = torch.eye(3, dtype=torch.float64) / 64  # 8 levels of spread: the first two overlap
+    aim = named_colours.aim_of(1, means, precision)
+    squares = torch.stack([(aim - mean) @ precision @ (aim - mean) for mean in means])
+    assert torch.softmax(-squares / 2, 0)[1] > 0.88
+    assert 3 < aim[0] - 110 < 20 and (aim[1:] - 100).abs().max() < 2  # away from the first
+    alone = named_colours.aim_of(2, means, precision)
+    assert (alone - means[2]).abs().max() < 1  # nobody is near: the mean itself
+
+
+def test_named_colours_are_measured(faces, known_judge, monkeypatch, capsys):
+    monkeypatch.setattr(named_colours, "SEEDS", range(2))
+    generator = load_generator("stylegan-fast")
+    named_colours.measure(generator, known_judge)
+    said = capsys.readouterr().out
+    assert "hair, colours judge" in said and "within 20 levels of the aim" in said
+    assert "eyes: the pack has none of the labels aqua, black" in said
+    named_colours.aims(faces)
+    assert "hair green: (" in capsys.readouterr().out
+    monkeypatch.setattr(named_colours, "ON_THE_SHEET", 2)
+    assert named_colours.sheet(generator).height > 20 * 64
+    named_colours.measure(load_generator("stylegan-labels"), known_judge)
+    assert "hair: this generator has learned labels" in capsys.readouterr().out
