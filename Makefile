@@ -29,8 +29,13 @@ test: setup  ## all tests, and every notebook in the smoke profile
 	  $(BIN)/python -m pytest -n 2 --nbval-lax --nbval-current-env --nbval-cell-timeout=300 \
 	  --ignore=tests/faults tests notebooks
 
-lab: setup  ## JupyterLab on the notebooks
-	$(BIN)/jupyter lab --notebook-dir=notebooks
+lab: setup build/lab/play/ganlib-page  ## JupyterLab on the notebooks, with the page to play on beside it
+	@echo "Play in the browser: http://localhost:8888/static/play/index.html (or the port that stands below)"
+	$(BIN)/jupyter lab --notebook-dir=notebooks --ServerApp.extra_static_paths="$(CURDIR)/build/lab"
+
+# Without npm, or a connection, there is no page: JupyterLab starts all the same
+build/lab/play/ganlib-page: .venv/.done
+	-$(BIN)/ganlib page stylegan-labels stylegan-fast build/lab/play
 
 outputs: setup  ## the outputs that the notebooks keep in git, made again
 	$(BIN)/python .ci/outputs.py

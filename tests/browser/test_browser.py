@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
+import npm
 import numpy as np
 import pytest
 from browsers import launched
@@ -29,6 +30,7 @@ from ganlib.models.sampling import latents
 from ganlib.models.store import save_generator
 from ganlib.play.directions import make_directions
 from ganlib.presets import preset
+from ganlib.sharing.pages import make_page
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 240  # for one step, on a machine that is busy with something else
@@ -93,7 +95,9 @@ def lab(tmp_path_factory):
     env |= {f"JUPYTER_{part.upper()}_DIR": f"{tmp}/{part}" for part in ("config", "data", "runtime")}
     env |= dict(GANLIB_PROFILE="smoke", GANLIB_DATA=f"{tmp}/data", IPYTHONDIR=str(tmp), OMP_NUM_THREADS="1")
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
-               "--port=0", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={tmp}/notebooks"]
+               "--port=0", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={tmp}/notebooks",
+               f"--ServerApp.extra_static_paths={tmp}/static"]
+    (tmp / "static").mkdir()
     with open(tmp / "log.txt", "w") as log:
         server = subprocess.Popen(command, env=env, stdout=log, stderr=log, cwd=tmp, start_new_session=True)
     said = (tmp / "log.txt").read_text
@@ -169,6 +173,18 @@ def test_training_is_shown_live(browser, lab):
         finish(page)
         assert page.evaluate("[most, sources.size >= 2]") == [1, True]  # one picture, changed in place
         cell(page, "ganlib.report(run)").locator('img[src^="data:image/webp"]').wait_for()
+
+
+def test_the_page_to_play_on_stands_beside_jupyterlab(browser, lab):
+    with pytest.MonkeyPatch.context() as patch:
+        npm.runtime(patch)
+        make_page(["dcgan-cpu"], lab[1].parent / "static" / "play")
+    with browser.new_page() as page:
+        trouble = []
+        page.on("console", lambda said: trouble.append(said.text) if said.type == "error" else None)
+        page.goto(lab[0].partition("/lab/")[0] + "/static/play/index.html")
+        page.locator("html[data-ready=true]").wait_for(timeout=60_000)
+        assert trouble == []
 
 
 def test_the_stop_button(browser, lab):
