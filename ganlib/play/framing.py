@@ -39,6 +39,16 @@ def frame_of(picture):
     return Frame(x, y, width / FACE, angle), "This is the face that was found."
 
 
+def shrunk(picture, frame, most):
+    """A picture and the Frame in it, so much smaller that the frame's side has `most` pixels at most."""
+    scale = frame.side / most
+    if scale <= 1:
+        return picture, frame
+    height, width = (max(1, round(side / scale)) for side in picture.shape[:2])
+    smaller = Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS)
+    return np.asarray(smaller), Frame(frame.x / scale, frame.y / scale, frame.side / scale, frame.angle)
+
+
 def framed(picture, frame, size):
     """What a Frame shows, upright: uint8 (size, size, 3). Beyond the picture its border goes on."""
     half = frame.side / 2

@@ -8,6 +8,7 @@ import io
 import json
 from pathlib import Path
 
+import torch
 from PIL import Image, PngImagePlugin
 from safetensors import SafetensorError
 from safetensors.torch import load, save
@@ -22,6 +23,7 @@ LATENTS_FORMAT = "1"
 LATENTS_KIND = "ganlib latents"
 IN_PICTURE = "ganlib face"  # the text of a PNG that holds a latent file
 PNG_SIGNATURE = b"\x89PNG"
+FLOATS = torch.float16, torch.bfloat16, torch.float32, torch.float64
 
 
 def identity(generator):
@@ -49,8 +51,11 @@ def _latent_bytes(generator, z, settings):
     return save({"latents": z.detach().cpu().contiguous()}, metadata)
 
 
-def picture_with_latents(picture, generator, z, **settings):
-    """The bytes of a PNG of a PIL image, with a latent file in it: `load_latents` reads that as well."""
+def picture_with_latents(picture, generator, z, settings):
+    """The bytes of a PNG of a PIL image, with a latent file in it: `load_latents` reads that as well.
+
+    settings: a dict of what rebuilds z, for JSON.
+    """
     text = PngImagePlugin.PngInfo()
     text.add_text(IN_PICTURE, base64.b64encode(_latent_bytes(generator, z, settings)).decode())
     return encoded(picture.save, pnginfo=text)
@@ -95,19 +100,20 @@ def latents_in(data, generator, name):
         if about["format"] != LATENTS_FORMAT or about["kind"] != LATENTS_KIND:
             raise ValueError(f"format {about['format']} of {about['kind']}")
         z, model, settings = tensors["latents"], about["model"], dict(json.loads(about["settings"]))
-    except (OSError, ValueError, KeyError, TypeError, SyntaxError, SafetensorError) as error:
+    except Exception as error:  # a hostile file finds ever new ones, such as a far too large picture
         raise GanlibError(f"{name} is not a latent file that this version can read ({error}).") from error
     if model != identity(generator):
         raise GanlibError(f"{name} belongs to another model: {model}.\nThis is {identity(generator)}.")
     _check_latents(z, generator.G, name)
-    return z, settings
+    return z.float(), settings
 
 
 def _check_latents(z, G, name):
     """Raise GanlibError for numbers that a generator cannot draw."""
     others = (G.num_layers, len(G.w_avg)) if G.has_styles else (G.inputs,)
     shapes = (G.z_dim,), others
-    if not len(z) or tuple(z.shape[1:]) not in shapes or not z.is_floating_point() or not z.isfinite().all():
+    fits = z.ndim > 1 and len(z) and tuple(z.shape[1:]) in shapes and z.dtype in FLOATS
+    if not fits or not z.isfinite().all():
         raise GanlibError(f"{name} holds latents that this model cannot draw ({str(z.dtype)[6:]} of shape "
                           f"{tuple(z.shape)}).")
 

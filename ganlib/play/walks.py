@@ -22,7 +22,10 @@ def way(generator, stops, frames=101, path="spherical", psi=1.0, labels=None, go
     """
     G = network(generator)
     stops = stop_list(stops)
-    label_ways = _label_ways(G, stops, labels or {}, goals or {})
+    if (labels or goals) and any(is_latent_file(stop) for stop in stops):
+        raise GanlibError("Labels are for seeds: a face from a file has its own already. Leave the labels as "
+                          "they are, or take the file out of the stops.")
+    label_ways = _label_ways(G, stops, labels or {}, goals or {}, loop)
     if len(stops) < 2 and all(len(c) < 2 for c in label_ways):
         other = ", or a label to go to" if G.attributes else ""
         raise GanlibError(f"stops={stops}: expected two or more, as in 3, 7{other}.")
@@ -61,7 +64,7 @@ def _through_faces(generator, stops, frames, path, psi, loop):
     return _walk(torch.cat(faces), frames, "straight" if G.has_styles else path, loop)
 
 
-def _label_ways(G, stops, labels, goals):
+def _label_ways(G, stops, labels, goals, loop):
     """For each attribute the labels c (n, K) that it goes through, all others unknown."""
     seeds = [None if is_latent_file(stop) else stop for stop in stops]
     drawn = torch.full((len(seeds), len(G.attributes)), -1)  # the labels of a file are in its latents
@@ -74,7 +77,8 @@ def _label_ways(G, stops, labels, goals):
         goal = goals.get(name)
         if goal == EACH:
             begin = max(0, numbers[0])
-            numbers = [(begin + step) % len(classes) for step in range(len(classes) + 1)]
+            steps = len(classes) if loop else len(classes) + 1  # a loop goes back by itself
+            numbers = [(begin + step) % len(classes) for step in range(steps)]
         elif goal is not None:
             numbers = [numbers[0], classes.index(goal)]
         c = torch.full((len(numbers), len(G.attributes)), -1)

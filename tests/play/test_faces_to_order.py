@@ -334,14 +334,14 @@ def test_labels_that_were_asked_for_stay_with_other_faces(labelled_styles, monke
     panel.mixers["hair"].menu.value = "red"
     panel.mixers["hair"].other.value = "red"  # with itself: nothing changes
     assert alike(shown(panel.image), of_classes(labelled_styles, SEED, hair=2))
-    assert (panel.mixers["hair"].menu.value, panel.mixers["hair"].other.value) == ("red", "red")
+    assert (panel.mixers["hair"].menu.value, panel.mixers["hair"].other.value) == ("red", "nothing")
     monkeypatch.setattr("ganlib.play.panels.design.random.randrange", lambda _: 77)
     panel.surprise()
     assert alike(shown(panel.image), of_classes(labelled_styles, 77, hair=2))
     offered = shown(panel.around[4].children[0])
     panel.take(4)
     assert alike(shown(panel.image), offered) and torch.equal(rebuilt(panel), panel.shown)
-    assert panel.state["labels"] == {"hair": {"red": 0.5}}
+    assert panel.state["labels"] == {"hair": "red"}
 
 
 def test_the_design_panel_says_which_of_the_two_it_is(labelled_styles, generator):

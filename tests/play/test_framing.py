@@ -115,3 +115,17 @@ def test_other_panels_draw_while_a_face_is_found(generator):
         assert found.bar.value == 40 and "Now move the sliders" in found.problem
 
     asyncio.run(play())
+
+
+def test_large_pictures_are_made_smaller_and_old_corrections_go(generator):
+    panel = InvertPanel(generator, steps=2)
+    large = np.asarray(Image.fromarray(scene()).resize((3000, 2100)))
+    panel.want(large)
+    assert panel.source_picture.shape[0] < 1000 and panel.frame.side <= 4 * 32 + 1
+    wanted = panel.wanted()
+    panel.zoom.value, panel.across.value = 2, 40
+    panel.want(large)
+    assert panel.zoom.value == 1 and np.array_equal(panel.wanted(), wanted)
+    panel.zoom.value = 2
+    panel.find_example()
+    assert panel.zoom.value == 1 and panel.framing.layout.display == "none"

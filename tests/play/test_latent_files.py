@@ -64,7 +64,7 @@ def test_a_picture_holds_its_face(styled, tmp_path):
     ws = styles(styled, seed_latents(styled, "3"), 0.7)
     picture = Image.fromarray(generate(styled, ws)[0])
     path = tmp_path / "face.png"
-    path.write_bytes(picture_with_latents(picture, styled, ws, seed=3))
+    path.write_bytes(picture_with_latents(picture, styled, ws, {"seed": 3}))
     with Image.open(path) as again:
         assert np.array_equal(np.asarray(again), np.asarray(picture))
     found, settings = load_latents(path, styled)

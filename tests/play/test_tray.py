@@ -53,7 +53,7 @@ def test_kept_faces_come_back(generator, kept):
     b = kept.add(face_of(generator, 7))
     assert names(kept) == ["face-1", "face-2"] and a.path.parent == tray_folder(generator)
     kept.shift(b, -1)
-    b = kept.give_name(b, "Änna_2")
+    kept.give_name(b, "Änna_2")
     again = KeptFaces(generator)
     assert names(again) == ["Änna_2", "face-1"] and not again.unreadable
     assert torch.equal(again.faces[1].latents, a.latents)
@@ -92,7 +92,8 @@ def test_a_name_is_taken_once(generator, kept):
     a, b = kept.add(face_of(generator, 3)), kept.add(face_of(generator, 4))
     with pytest.raises(GanlibError, match="There is a face 'face-1' already"):
         kept.give_name(b, "face-1")
-    assert kept.give_name(a, "face-1") is a
+    kept.give_name(a, "face-1")  # its own
+    assert a.name == "face-1"
     with pytest.raises(GanlibError, match="no kept face 'face-3'. Kept: face-1, face-2"):
         kept.named("face-3")
 
@@ -143,7 +144,7 @@ def test_a_face_goes_from_any_panel_to_any_other(menu, kind, other):
     target.strip.box.children[1].children[1].click()
     assert target.problem == ""
     if isinstance(target, MixPanel):
-        assert target.a.chosen[-1] == str(face.path) and str(face.path) in target.code
+        assert target.a.chosen[-1] is face and str(face.path) in target.code
     elif isinstance(target, WalkPanel):
         assert target.seeds.value.endswith(", @face-1")
         target.position.value = 100
@@ -187,16 +188,20 @@ def test_a_face_without_settings_is_designed_as_well(menu):
 def test_kept_faces_to_mix(menu):
     panel = MixPanel(menu)
     DirectionsPanel(menu).keep()
-    path = str(menu.tray.kept.faces[0].path)
+    face = menu.tray.kept.faces[0]
     panel.goes_to.value = "B"
-    panel.take_face(menu.tray.kept.faces[0])
-    assert panel.b.chosen[-1] == path == panel.b.shown[-1]
+    panel.take_face(face)
+    assert panel.b.chosen[-1] is face is panel.b.shown[-1]
     panel.goes_to.value = "A"
-    panel.take_face(menu.tray.kept.faces[0])
-    assert "in the other row already" in panel.problem and path not in panel.a.shown
+    panel.take_face(face)
+    assert "in the other row already" in panel.problem and face not in panel.a.shown
     for _ in range(3):
         panel.b.turn()
-    assert path in panel.b.shown
+    assert face in panel.b.shown
+    menu.tray.name.value = "ann"
+    assert "/ann.png" in panel.code and panel.problem == ""
+    menu.tray._remove()
+    assert face not in panel.b.shown and "ann" not in panel.code and panel.problem == ""
 
 
 def test_a_walk_through_kept_faces(menu, generator):
@@ -265,3 +270,150 @@ def test_uploads_into_the_tray(menu, generator, data):
     assert "&lt;img&gt;.png is not a latent file" in tray.message.value
     upload("big.png", bytes(5_100_000))
     assert "5.1 MB: a face has 5 at most" in tray.message.value
+
+
+# -- what went wrong once
+
+
+def test_a_number_that_comes_again_is_another_face(menu):
+    panel, walk = DesignPanel(menu), WalkPanel(menu)
+    panel.keep()
+    walk.seeds.value = "@face-1, 7"
+    before, small = walk.image.value, menu.tray.image_of(menu.tray.kept.faces[0]).value
+    menu.tray._remove()
+    assert walk.seeds.value == "7" and "two or more" in walk.problem
+    panel.surprise()
+    panel.keep()
+    assert names(menu.tray.kept) == ["face-1"]
+    assert menu.tray.image_of(menu.tray.kept.faces[0]).value != small
+    walk.seeds.value = "@face-1, 7"
+    assert walk.image.value != before
+    menu.tray.name.value = "ann"
+    assert walk.seeds.value == "@ann, 7" and "/ann.png" in walk.code
+
+
+@pytest.mark.parametrize("settings", [
+    {"seed": 3, "hair": "neon"}, {"seed": 3, "psi": "x"}, {"seed": 3, "steps": 5},
+    {"seed": 3, "steps": [[1]]},
+    {"seed": 3, "steps": [[1, 99, 0.4]]}, {"seed": 3, "changes": {"foo": 1}}, {"seed": 3, "base": "x"},
+    {"seed": "x"}, {"seed": 5}, {"z": 1}, {"generator": 1, "picture": 2}, {"labels": 5}])
+def test_settings_that_do_not_give_the_face_are_passed_over(menu, generator, settings):
+    panel = DesignPanel(menu)
+    face = menu.tray.kept.add(Face(character(generator, 3), settings))
+    panel.act(lambda: panel.take_face(face))
+    assert panel.problem == "" and not panel.filling
+    assert torch.equal(panel.shown, face.latents) and panel.state["base"] is face
+    panel.surprise()
+    assert panel.problem == "" and panel.state["base"] is None
+
+
+@pytest.mark.parametrize("labels", [
+    {"hair": {"unknown": 1}}, [1], "pink", 5, {"hair": {}}, {"hare": "pink"}, {"hair": {"pink": "x"}},
+    {"hair": {"pink": 1, "blue": 1, "red": 1}}])
+def test_labels_that_menus_cannot_show(labelled_styles, labels):
+    panel = DesignPanel(labelled_styles)
+    ws = character(labelled_styles, 3)
+    panel.act(lambda: panel.take_face(panel.tray.kept.add(Face(ws, {"seed": 3, "labels": labels}))))
+    assert panel.problem == "" and torch.equal(panel.shown, ws) and not panel.filling
+    panel.mixers["hair"].menu.value = "red"
+    assert panel.state["labels"] == {"hair": "red"}
+
+
+def test_empty_settings_of_the_page_are_no_hindrance(menu, generator):
+    settings = {"seed": 3, "hair": "pink", "hair_amount": 1, "labels": {}, "changes": {}, "steps": []}
+    face = menu.tray.kept.add(Face(character(generator, 3, hair="pink"), settings))
+    panel = DesignPanel(menu)
+    panel.take_face(face)
+    assert panel.state["base"] is None and panel.controls["hair"].value == "pink"
+
+
+def test_what_is_kept_is_what_was_drawn(menu, generator):
+    panel = DesignPanel(menu)
+    panel.soon = lambda work, *args, **more: None  # pictures follow later
+    panel.controls["psi"].value = 0.1
+    panel.keep()
+    face = menu.tray.kept.faces[0]
+    assert torch.equal(character(generator, **face.settings), face.latents)
+
+
+def test_a_face_of_z_is_kept_as_its_styles(menu, generator, data):
+    z = torch.randn(1, 16, generator=torch.Generator().manual_seed(1))
+    save_latents(data / "z.safetensors", generator, z)
+    menu.tray._load((data / "z.safetensors").read_bytes(), "z.safetensors")
+    ws = menu.tray.kept.faces[0].latents
+    assert torch.allclose(ws, points(generator, str(data / "z.safetensors")))
+    for kind in PANELS:
+        panel = kind(menu)
+        panel.act(lambda panel=panel: panel.take_face(menu.tray.kept.faces[0]))
+        assert panel.problem == "", kind
+
+
+def test_two_notebooks_with_one_tray(runs):
+    one, other = GeneratorMenu(runs / "faces"), GeneratorMenu(runs / "faces")
+    panel, second = DesignPanel(one), DesignPanel(other)
+    panel.keep()
+    second.keep()
+    assert names(other.tray.kept) == ["face-1", "face-2"] and len(second.strip.box.children) == 3
+    other.tray.faces.children[0].children[1].click()
+    other.tray._remove()
+    one.tray._move(1)  # of a face that is gone
+    assert "This face is gone" in one.tray.message.value and names(one.tray.kept) == ["face-2"]
+    one.tray.faces.children[0].children[1].click()
+    one.tray.name.value = "ann"
+    panel.keep()
+    assert names(KeptFaces(panel.generator)) == ["ann", "face-1"] and "Kept as face-1" in panel.problem
+
+
+def test_names_of_models_and_files_stay_in_their_folder(generator, kept, data):
+    odd = load_generator(generator.folder)
+    odd.config = odd.config.replace(preset="../../../../pwned/x")
+    assert tray_folder(odd).parent == data / "faces" / "kept"
+    face = kept.add(face_of(generator, 3))
+    (face.path.parent / "my face.png").write_bytes(face.path.read_bytes())
+    assert KeptFaces(generator).unreadable == ["my face.png"]
+
+
+def test_hostile_latent_files_are_one_sentence(generator, kept):
+    bomb = io.BytesIO()
+    Image.new("1", (1, 1)).save(bomb, "png")
+    head = bytearray(bomb.getvalue())
+    head[16:24] = (60_000).to_bytes(4, "big") * 2
+    from safetensors.torch import save
+
+    from ganlib.play.latent_files import identity
+
+    def about(settings):
+        return {"format": "1", "kind": "ganlib latents", "model": identity(generator), "settings": settings}
+
+    ws = character(generator, 3)
+    files = [bytes(head), save({"latents": ws}, about("[" * 100_000)), save({"latents": ws}, about("[1]")),
+             save({"latents": torch.tensor(1.0)}, about("{}")),
+             save({"latents": ws.to(torch.float8_e4m3fn)}, about("{}"))]
+    for content in files:
+        with pytest.raises(GanlibError, match="latent"):
+            kept.load(content, "x.png")
+    (kept.folder / "order.json").parent.mkdir(parents=True, exist_ok=True)
+    (kept.folder / "order.json").write_text("[" * 100_000)
+    assert KeptFaces(generator).faces == []
+
+
+def test_labels_of_a_walk_are_for_seeds(labelled_styles):
+    panel = WalkPanel(labelled_styles)
+    panel.keep()
+    panel.seeds.value = "@face-1, 7"
+    assert panel.problem == ""
+    panel.labels["hair"].value = "pink"
+    assert "Labels are for seeds" in panel.problem
+    loop = way(labelled_styles, [3], 30, goals={"hair": "each in turn"}, loop=True)
+    steps = (loop - loop.roll(1, 0)).flatten(1).norm(dim=1)
+    assert steps.min() > 0.1 * steps.max()  # it stands nowhere
+
+
+def test_a_seed_that_is_refused_can_be_undone(generator):
+    panel = DirectionsPanel(generator)
+    panel.seed.value = "-"
+    assert "expected whole numbers" in panel.problem and not panel.history.undo_button.disabled
+    panel.history.undo()
+    assert panel.problem == "" and panel.seed.value == "3"
+    panel.seed.value = ""
+    assert panel.seed.value == "3" and panel.problem == ""

@@ -53,9 +53,10 @@ class Panel:
         self.message = widgets.HTML()  # what went wrong, or what was saved
         self.clipboard = widgets.Output(layout=widgets.Layout(display="none"))
         self.timers = {}
+        self.ready = False
         choice = getattr(source, "panels", None)
         self.tray = Tray() if choice is None else source.tray
-        self.strip = self.tray.strip(lambda face: self.act(lambda: self.take_face(face)))
+        self.strip = self.tray.strip(lambda face: self.act(lambda: self.take_face(face)), self.kept_changed)
         if choice is not None:
             choice.append(self)
             source = source.opened
@@ -81,6 +82,11 @@ class Panel:
     def take_face(self, face):
         """Show a kept Face."""
         raise NotImplementedError
+
+    def kept_changed(self, old, new):
+        """A kept face called `old` is called `new` now; None: it was removed."""
+        if self.ready:
+            self.soon(self.draw)
 
     def figure(self):
         """The panel as a still picture, a PIL image."""
@@ -209,7 +215,7 @@ class Panel:
     def keep(self):
         """Put the face on show into the tray."""
         kept = self.tray.add(self.face())
-        self.say(f"Kept as {kept.name}. It waits in the tray, also tomorrow.", "")
+        self.say(f"Kept as {kept.name}, in {kept.path.parent}.", "")
 
     def save(self):
         """Save what the menu says."""
@@ -229,7 +235,7 @@ class Panel:
             save_latents(path, self.generator, face.latents, **face.settings)
             return
         picture = self.figure() if kind == "sheet" else self.enlarged(size)
-        write_atomic(path, picture_with_latents(picture, self.generator, face.latents, **face.settings))
+        write_atomic(path, picture_with_latents(picture, self.generator, face.latents, face.settings))
 
     def enlarged(self, size):
         """The picture on show in `size` pixels, a PIL image."""

@@ -9,6 +9,7 @@ import ipywidgets as widgets
 from PIL import Image, ImageDraw
 
 from ...colors import GREY, INK
+from ...errors import GanlibError
 from ...images import resized
 from ...models.sampling import generate
 from ...view.pictures import FONT, font
@@ -36,6 +37,7 @@ from .controls import (
 from .history import History
 
 REST = 0.2  # seconds without an event, after which the neighbours are drawn
+SAME = 0.01  # of a latent: how far a face from its settings may be from the one that was kept
 WHERE_FROM = ("seed", "psi", "steps")  # the settings that `origin` takes
 ALONE = "nothing"  # what a class is mixed with
 
@@ -43,8 +45,8 @@ ALONE = "nothing"  # what a class is mixed with
 class LabelMixer:
     """The controls of a label that the generator has learned: its class, a second one, how much of that.
 
-    menu: of its classes, with STAY first. moved: called with the name of a slider, or None, when a person
-    has changed something. `asked` is None, a class, or a mixture, as `character` takes it.
+    menu: of its classes, with STAY first. moved: called when a person has changed something, with the label's
+    name, and the name of a slider or None. `asked` is None, a class, or a mixture, as for `character`.
     """
 
     def __init__(self, menu, moved):
@@ -53,16 +55,24 @@ class LabelMixer:
         self.other = field(widgets.Dropdown, "mixed with", ALONE, options=[ALONE, *classes])
         self.amount = slider("how much of it", 0.5, 0, 1)
         self.children = [self.menu, self.other, self.amount]
-        self.menu.observe(lambda change: moved(None), "value")
-        self.other.observe(lambda change: moved(None), "value")
-        self.amount.observe(lambda change: moved(f"how much of {menu.description}"), "value")
+        name = menu.description
+        self.menu.observe(lambda change: moved(name, None), "value")
+        self.other.observe(lambda change: moved(name, None), "value")
+        self.amount.observe(lambda change: moved(name, f"how much of {name}"), "value")
 
     @property
     def asked(self):
-        if self.other.value == ALONE:
+        if self.other.value in (ALONE, self.menu.value):
             return None if self.menu.value == STAY else self.menu.value
         share = round(self.amount.value, 2)
         return {self.menu.value: round(1 - share, 2), self.other.value: share}
+
+    def can_show(self, asked):
+        """Whether the controls can be set to what is asked for."""
+        classes = [*asked.items()] if isinstance(asked, dict) else [(asked, 1)]
+        return len(classes) in (1, 2) and all(
+            name in self.menu.options and isinstance(share, int | float) and 0 <= share <= 1
+            for name, share in classes)
 
     def show(self, asked):
         """Set the controls to what is asked for."""
@@ -144,25 +154,28 @@ class DesignPanel(Panel):
     def _show(self, state):
         """Set all controls to a state."""
         self.filling = True
-        for name, control in self.controls.items():
-            control.value = state[name]
-        for name in self.measured:
-            self.controls[f"{name}_amount"].disabled = state[name] == STAY
-        self.controls["psi"].disabled = state["base"] is not None
-        for name, mixer in self.mixers.items():
-            mixer.show(state["labels"].get(name))
-        self.filling = False
+        try:
+            for name, control in self.controls.items():
+                control.value = state[name]
+            for name in self.measured:
+                self.controls[f"{name}_amount"].disabled = state[name] == STAY
+            self.controls["psi"].disabled = state["base"] is not None
+            for name, mixer in self.mixers.items():
+                mixer.show(state["labels"].get(name))
+        finally:
+            self.filling = False
         self.soon(self.draw)
 
     def _control_moved(self, name, change):
         if not self.filling:
             self.go(self.state | {name: change["new"]}, None if name in self.measured else name)
 
-    def _label_moved(self, name):
+    def _label_moved(self, name, slider_moved):
         if not self.filling:
-            asked = {attribute: mixer.asked for attribute, mixer in self.mixers.items()}
-            labels = {attribute: mixture for attribute, mixture in asked.items() if mixture is not None}
-            self.go(self.state | {"labels": labels}, name)
+            labels = {other: mixture for other, mixture in self.state["labels"].items() if other != name}
+            asked = self.mixers[name].asked
+            labels |= {} if asked is None else {name: asked}
+            self.go(self.state | {"labels": labels}, slider_moved)
 
     def surprise(self):
         """A face of another seed. Labels that were asked for stay; other colours are the face's own."""
@@ -191,11 +204,29 @@ class DesignPanel(Panel):
         own = {name: STAY for name in self.measured} | {f"{name}_amount": 1.0 for name in self.measured}
         plain: dict = {"steps": (), "base": None, "changes": {}, "hold": False, "psi": 0.7} | own
         plain |= {"labels": {}} if self.mixers else {}
-        if "seed" in face.settings and set(face.settings) <= {"seed", *plain}:
-            given = face.settings | {"steps": _as_tuples(face.settings.get("steps", ()))}
-            self.go(self.state | plain | given)
-        else:
-            self.go(self.state | plain | {"base": face})
+        try:
+            state = self.state | plain | self._settings_of(face, plain)
+        except (TypeError, ValueError, KeyError, AttributeError, GanlibError):
+            state = self.state | plain | {"base": face}  # its settings are no state of this panel
+        self.go(state)
+
+    def _settings_of(self, face, plain):
+        """The settings of a kept face as a part of a state. Raises where they give another face, or none."""
+        given = {name: value for name, value in face.settings.items() if value not in ({}, [], None)}
+        given["steps"] = tuple(tuple(step) for step in given.get("steps", ()))
+        unknown = set(given) - {"seed", *plain} | {"base"} & set(given)
+        if "seed" not in given or unknown:
+            raise ValueError(f"these are no settings of this panel: {unknown}")
+        for name, asked in given.get("labels", {}).items():
+            if not self.mixers[name].can_show(asked):
+                raise ValueError(f"{name}={asked!r} cannot be shown")
+        for name in self.measured:
+            if given.get(name, STAY) not in self.controls[name].options:
+                raise ValueError(f"{name}={given[name]!r} cannot be shown")
+        again = character(self.generator, **given)
+        if again.shape != face.latents.shape or (again - face.latents).abs().max() > SAME:
+            raise ValueError("the settings give another face")
+        return given
 
     # from a state to pictures
 
@@ -213,6 +244,7 @@ class DesignPanel(Panel):
                 self.start = state["base"].latents
             self.start_of = where_from
         self.shown = self._drawn_like(self.start)
+        self.drawn = self._settings_that_count() if state["base"] is None else {}
         pixels = self.pixels()
         put(self.image, pixels)
         self.history.draw(pixels)
@@ -256,8 +288,7 @@ class DesignPanel(Panel):
         return {name: value for name, value in self.state.items() if name not in idle}
 
     def face(self):
-        settings = self._settings_that_count() if self.state["base"] is None else {}
-        return Face(self.shown, settings)
+        return Face(self.shown, self.drawn)
 
     def draw_rest(self):
         """The neighbours, which can wait until the slider rests."""
@@ -276,11 +307,6 @@ class DesignPanel(Panel):
         """The character sheet."""
         return character_sheet(generate(self.G, self.shown)[0], self._neighbour_images(), self.text,
                                identity(self.generator))
-
-
-def _as_tuples(steps):
-    """Steps as they stand in a state, from JSON."""
-    return tuple(tuple(step) for step in steps)
 
 
 def what_colours_are(learned, measured):

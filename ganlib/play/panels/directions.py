@@ -79,16 +79,20 @@ class DirectionsPanel(Panel):
     def _show(self, state):
         """Set everything to a state."""
         self.filling = True
-        self.seed.value, self.found, values, self.hold.value = state
-        for name, value in values.items():
-            self.sliders[name].value = value
-        self.filling = False
+        try:
+            self.seed.value, self.found, values, self.hold.value = state
+            for name, value in values.items():
+                self.sliders[name].value = value
+        finally:
+            self.filling = False
         self.soon(self.draw)
 
     def _seed_typed(self, change):
-        if not self.filling and change["new"]:
+        if not self.filling and change["new"].strip():
             self.found = None
             self._moved(None)
+        elif not self.filling and self.found is None:
+            self.seed.value = change["old"]  # no seed at all is no wish
 
     def another(self):
         self.seed.value = str(random.randrange(10**6))  # noqa: S311, a face and no secret

@@ -44,6 +44,7 @@ class History:
         self.pictures = [*self.pictures[:keep], b""][-MOST_STATES:]
         self.place = len(self.states) - 1
         self.moved = moved
+        self._draw_buttons()
 
     def undo(self):
         self.go(self.place - 1)
@@ -55,20 +56,24 @@ class History:
         """To the state at a place, if there is one."""
         if 0 <= place < len(self.states):
             self.place, self.moved = place, None
+            self._draw_buttons()
             self.show(self.now)
 
     def draw(self, pixels):
         """Show where we are; pixels: the picture of the state of now, uint8 (H, W, 3)."""
         small = resized(Image.fromarray(pixels), (STATE_SIZE, STATE_SIZE))
         self.pictures[self.place] = encoded(small.save, compress_level=1)
-        self.undo_button.disabled = self.place == 0
-        self.redo_button.disabled = self.place == len(self.states) - 1
+        self._draw_buttons()
         first = self._first_on_show()
         shown = self.pictures[first:first + STATES_ON_SHOW]
         for number, picture in enumerate(shown):
             self.cells[number].children[0].value = picture
             mark(self.cells[number], BLUE if first + number == self.place else None)
         self.strip.children = self.cells[:len(shown)] if len(self.states) > 1 else []
+
+    def _draw_buttons(self):
+        self.undo_button.disabled = self.place == 0
+        self.redo_button.disabled = self.place == len(self.states) - 1
 
     def _first_on_show(self):
         """The place of the first small picture: the place of now is always among them."""

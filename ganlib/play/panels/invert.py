@@ -13,7 +13,7 @@ from ...data.synthetic import face
 from ...errors import GanlibError
 from ...files import write_atomic
 from ...models.sampling import generate, layer_groups
-from ..framing import frame_of, framed, middle_of
+from ..framing import frame_of, framed, middle_of, shrunk
 from ..inversion import inversion
 from ..kept_faces import Face
 from .controls import column, columns, hint, picture, press, put, row, slider, title
@@ -24,6 +24,7 @@ UPLOAD = 10_000_000  # bytes at most
 EXAMPLE = 7  # the number of a drawn face
 PAUSE = 0.005  # seconds between two steps, in which other panels can draw
 SHOWN_EVERY = 10  # steps
+LARGEST = 4  # times as many pixels as a face has stay in the frame of a large picture
 
 
 class InvertPanel(DirectionsPanel):
@@ -123,12 +124,16 @@ class InvertPanel(DirectionsPanel):
 
     def want(self, pixels):
         """Look for the face in a picture, uint8 (H, W, 3), and show the frame around it."""
-        self.source_picture = pixels
-        self.frame, words = frame_of(pixels)
+        frame, words = frame_of(pixels)
+        self._begin_framing(*shrunk(pixels, frame, LARGEST * self.G.resolution))
         self.where.value = hint(words).value
+        self.framing.layout.display = ""
+
+    def _begin_framing(self, pixels, frame):
+        """A picture and the frame in it, not corrected yet."""
+        self.source_picture, self.frame = pixels, frame
         for control in self.corrections:
             control.value = 1 if control is self.zoom else 0
-        self.framing.layout.display = ""
         self.draw_wanted()
 
     def wanted(self):
@@ -145,8 +150,8 @@ class InvertPanel(DirectionsPanel):
 
     def find(self, pixels):
         """Find uint8 (H, W, 3), its middle square as it is."""
-        self.source_picture, self.frame = pixels, middle_of(pixels)
-        self.draw_wanted()
+        self._begin_framing(pixels, middle_of(pixels))
+        self.framing.layout.display = "none"
         self.find_again()
 
     # the search: a step at a time, so that other panels can draw in between

@@ -31,7 +31,7 @@ CHOSEN_AT_MOST = 4  # of a strip
 
 
 class MixStrip:
-    """A row of faces to click: seeds, or paths of kept ones. `chosen` are some of them, the latest last.
+    """A row of faces to click: seeds, or kept Faces. `chosen` are some of them, the latest last.
 
     fresh: called for a seed that no strip has yet. changed: called when other faces are chosen or on show.
     """
@@ -66,6 +66,13 @@ class MixStrip:
         if face not in self.chosen:
             self.chosen = [*self.chosen, face][-CHOSEN_AT_MOST:]
         self.changed()
+
+    def forget(self):
+        """Show seeds in the place of kept faces that are gone."""
+        gone = [face for face in self.shown if isinstance(face, Face) and face.path is None]
+        if gone:
+            self.shown = [self.fresh() if face in gone else face for face in self.shown]
+            self.chosen = [face for face in self.chosen if face not in gone] or self.shown[:1]
 
     def draw(self, images):
         """Show uint8 (ON_SHOW, H, W, 3)."""
@@ -111,11 +118,10 @@ class MixPanel(Panel):
     def take_face(self, face):
         """A kept face goes to the strip that is chosen."""
         strip, other = (self.a, self.b) if self.goes_to.value == "A" else (self.b, self.a)
-        path = str(face.path)
-        if path in other.chosen:
+        if face in other.chosen:
             self.say(f"{face.name} is in the other row already: a face mixed with itself is that face.", "")
         else:
-            strip.put_in(path)
+            strip.put_in(face)
 
     def _changed(self):
         self.soon(self.draw)
@@ -124,17 +130,24 @@ class MixPanel(Panel):
         """The labels that are asked for, {attribute: class}."""
         return {name: menu.value for name, menu in self.labels.items() if menu.value != AS_DRAWN}
 
+    def kept_changed(self, old, new):
+        if self.ready:
+            self.a.forget()
+            self.b.forget()
+        super().kept_changed(old, new)
+
     def _points(self, faces):
         return points(self.generator, faces, self.psi.value, self._asked())
 
     def draw(self):
         layers, asked = self.layers.value, self._asked()
-        a, b = self.a.chosen[-1:], self.b.chosen[-1:]
+        rows, columns_of = seeds_and_paths(self.a.chosen), seeds_and_paths(self.b.chosen)
+        a, b = rows[-1:], columns_of[-1:]
         self.mixed = swap(self.G, self._points(a), self._points(b), layers)
         put(self.result, self.pixels())
         labels = f", labels={asked}" if asked else ""
         psi = f"psi={self.psi.value:g}{labels}"
-        sheet = f"mixing_sheet(generator, {self.a.chosen}, {self.b.chosen}, layers={layers}, {psi}, scale=2)"
+        sheet = f"mixing_sheet(generator, {rows}, {columns_of}, layers={layers}, {psi}, scale=2)"
         self.tell(f"swap(generator, points(generator, {a}, {psi}), points(generator, {b}, {psi}), {layers})",
                   "display(ganlib.grid(ganlib.generate(generator, face), scale=4))", sheet,
                   imports=["from ganlib.play.styles import mixing_sheet, points, swap"])
@@ -143,7 +156,7 @@ class MixPanel(Panel):
     def draw_rest(self):
         """The strips and the table, which can wait until the slider rests."""
         for strip in self.a, self.b:
-            strip.draw(generate(self.G, self._points(strip.shown)))
+            strip.draw(generate(self.G, self._points(seeds_and_paths(strip.shown))))
         sheet = self.figure()
         self.table.value = encoded(sheet.save, compress_level=1)
         self.table.width = sheet.width
@@ -161,5 +174,11 @@ class MixPanel(Panel):
         return Face(self.mixed)
 
     def figure(self):
-        return mixing_sheet(self.generator, self.a.chosen, self.b.chosen, self.layers.value, self.psi.value,
+        rows, columns_of = seeds_and_paths(self.a.chosen), seeds_and_paths(self.b.chosen)
+        return mixing_sheet(self.generator, rows, columns_of, self.layers.value, self.psi.value,
                             IN_THE_TABLE / self.G.resolution, self._asked())
+
+
+def seeds_and_paths(faces):
+    """Seeds and paths of latent files, as `points` takes them, of seeds and kept Faces."""
+    return [str(face.path) if isinstance(face, Face) else face for face in faces]

@@ -7,7 +7,7 @@ import ipywidgets as widgets
 
 from ...colors import BLUE
 from ...errors import GanlibError
-from ..kept_faces import MOST_KEPT, KeptFaces, thumbnail
+from ..kept_faces import KeptFaces, thumbnail
 from .controls import clickable, hint, mark, one_cell, press, row, title
 
 KEPT_SIZE = 72  # pixels of a kept face
@@ -37,7 +37,7 @@ class Tray:
     chosen: Any = None
 
     def __init__(self):
-        self.images = {}  # of faces, by their path: shared by all strips
+        self.images = {}  # of faces: shared by all strips
         self.strips = []
         self.message = widgets.HTML()
         self.faces = row()
@@ -69,9 +69,13 @@ class Tray:
     def say(self, text):
         self.message.value = hint(html.escape(text)).value if text else ""
 
-    def strip(self, click):
-        """A row of the kept faces for a panel; click: called with the Face that is clicked."""
-        strip = Strip(self, click)
+    def strip(self, click, changed):
+        """A row of the kept faces for a panel.
+
+        click: called with the Face that is clicked; changed: with the old and the new name of one that got
+        another name, None for one that was removed.
+        """
+        strip = Strip(self, click, changed)
         self.strips.append(strip)
         return strip
 
@@ -87,10 +91,10 @@ class Tray:
 
     def image_of(self, face):
         """The Image of a kept face."""
-        if face.path not in self.images:
+        if face not in self.images:
             layout = widgets.Layout(**one_cell(KEPT_SIZE))
-            self.images[face.path] = widgets.Image(value=thumbnail(face), format="png", layout=layout)
-        return self.images[face.path]
+            self.images[face] = widgets.Image(value=thumbnail(face), format="png", layout=layout)
+        return self.images[face]
 
     def draw(self):
         """Show the faces of now, here and in all panels."""
@@ -103,7 +107,7 @@ class Tray:
             cells.append(cell)
         self.faces.children = cells
         words = "Click one to name, move or remove it." if faces else (
-            "None yet. <i>Keep</i> below a picture puts a face here, also for tomorrow.")
+            "None yet. <i>Keep</i> below a picture puts a face here. It stays as long as its file does.")
         self.hint.value = hint(words).value
         self.tools.layout.display = "" if self.chosen else "none"
         self.name.value = self.chosen.name if self.chosen else ""
@@ -117,6 +121,8 @@ class Tray:
             work()
         except (GanlibError, OSError) as error:
             self.say(str(error))
+        if self.kept and self.chosen not in self.kept.faces:
+            self.chosen = None
         self.draw()
 
     def _choose(self, face):
@@ -128,16 +134,25 @@ class Tray:
             self._act(lambda: self._rename(change["new"]))
 
     def _rename(self, name):
-        before = self.chosen
-        self.chosen = self.kept.give_name(before, name.strip())
-        self.images[self.chosen.path] = self.images.pop(before.path)
+        old = self.chosen.name
+        self.kept.give_name(self.chosen, name.strip())
+        self._tell(old, self.chosen.name)
 
     def _move(self, by):
         self._act(lambda: self.kept.shift(self.chosen, by))
 
     def _remove(self):
-        face, self.chosen = self.chosen, None
-        self._act(lambda: self.kept.remove(face))
+        self._act(self._remove_chosen)
+
+    def _remove_chosen(self):
+        face, old = self.chosen, self.chosen.name
+        self.kept.remove(face)
+        self.images.pop(face, None)
+        self._tell(old, None)
+
+    def _tell(self, old, new):
+        for strip in self.strips:
+            strip.changed(old, new)
 
     def _uploaded(self, change):
         if change["new"]:
@@ -154,14 +169,14 @@ class Tray:
 
 
 class Strip:
-    """The kept faces in a panel, to be clicked. box: its widget."""
+    """The kept faces in a panel, to be clicked. box: its widget; click, changed: as for `Tray.strip`."""
 
-    def __init__(self, tray, click):
-        self.tray, self.click = tray, click
+    def __init__(self, tray, click, changed):
+        self.tray, self.click, self.changed = tray, click, changed
         self.box = row()
         self.draw(tray.kept.faces if tray.kept else [])
 
     def draw(self, faces):
         cells = [clickable(KEPT_SIZE, f"use {face.name}", functools.partial(self.click, face),
-                           self.tray.image_of(face)) for face in faces[:MOST_KEPT]]
+                           self.tray.image_of(face)) for face in faces]
         self.box.children = [title("Kept"), *cells] if cells else []

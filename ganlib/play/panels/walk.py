@@ -110,9 +110,23 @@ class WalkPanel(Panel):
         """A kept face becomes the next stop."""
         self.seeds.value = f"{self.seeds.value.strip().rstrip(',')}, {FROM_TRAY}{face.name}".lstrip(", ")
 
+    def kept_changed(self, old, new):
+        words = []
+        for word in self._words() if self.ready else []:
+            if word != f"{FROM_TRAY}{old}":
+                words.append(word)
+            elif new is not None:
+                words.append(f"{FROM_TRAY}{new}")
+        if self.ready and words != self._words():
+            self.seeds.value = ", ".join(words)
+
+    def _words(self):
+        """The stops one by one, as they stand there."""
+        return self.seeds.value.replace(",", " ").split()
+
     def _settings(self):
         """The settings of now, as `way` takes them."""
-        words = self.seeds.value.replace(",", " ").split()
+        words = self._words()
         stops = [str(self.tray.named(word[1:]).path) if word.startswith(FROM_TRAY) else word
                  for word in words]
         settings = {"stops": stop_list(stops or self.seeds.value), "path": self.path.value}
@@ -125,9 +139,10 @@ class WalkPanel(Panel):
     def _latents(self, positions):
         """z or ws at positions (a slice) of the way, which is found anew when its settings change."""
         settings = self._settings()
-        if settings != self.found_for:
+        found_for = settings, [self.tray.named(word[1:]) for word in self._words() if word[0] == FROM_TRAY]
+        if found_for != self.found_for:
             self.found = way(self.generator, **settings)
-            self.found_for = settings
+            self.found_for = found_for
         return self.found[positions]
 
     def _noise(self):
@@ -142,8 +157,7 @@ class WalkPanel(Panel):
         self.tell(f"way(generator, {words})[{at}:{at + 1}]",
                   f"ganlib.grid(ganlib.generate(generator, face{noise}), scale=4)",
                   imports=["from ganlib.play.walks import way"])
-        told = words_told([stop for stop in self.seeds.value.replace(",", " ").split()
-                           if not stop.startswith(FROM_TRAY)])
+        told = words_told([word for word in self._words() if not word.startswith(FROM_TRAY)])
         if told:
             self.say(f"{told}.", "")
 

@@ -135,8 +135,13 @@ async function tryGpu() {
     const probe = about.has_styles
       ? { ws: generator.everywhere(generator.mean) }
       : { z: new Float32Array(about.z_dim + (generator.unknown?.length ?? 0)) };
-    if (await isBetter(run, generator.run, probe)) {
-      generator.run = run;
+    const other = generator.run;
+    if (await isBetter(run, other, probe)) {
+      generator.run = (inputs, rows) => run(inputs, rows).catch(() => {
+        generator.run = other; // the GPU was lost, as when a laptop sleeps
+        postMessage({ engine: "wasm" });
+        return other(inputs, rows);
+      });
       postMessage({ engine: "webgpu" });
     }
   } catch {
