@@ -6,7 +6,8 @@
 
 PACK: real faces with labels. SOURCE: a run, or the name of a shipped generator (stylegan-fast). The judge is
 that of labels.py: it learned from one half of the real faces, and what it reads right of the other half is
-the ceiling. Faces are those of seeds 0 to 59, each with every name. An aim is the nearest colour to the mean
+the ceiling. Faces are those of seeds 0 to 59, each with every name. As in the panels and on the page, the
+coarse layers stay. An aim is the nearest colour to the mean
 of real faces with a label at which at least 9 in 10 faces have that label. For that all labels count as
 equally frequent, and their colours as normally distributed.
 """
@@ -44,7 +45,7 @@ STEPS = 400  # of the search for an aim
 def faces(generator, seeds, part, name):
     """Pictures of the faces of seeds with a named colour, uint8 (N, S, S, 3)."""
     bases = torch.cat([origin(generator.G, seed) for seed in seeds])
-    return generate(generator, character(generator, base=bases, **{part: name}))
+    return generate(generator, character(generator, base=bases, hold=True, **{part: name}))
 
 
 def measure(generator, judge):

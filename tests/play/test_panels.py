@@ -223,7 +223,7 @@ def test_design(generator, data):
     panel.controls["hair_amount"].value = 0.7  # the moves of one slider are one step
     assert torch.equal(rebuilt(panel), panel.shown) and "hair_amount=0.7" in panel.text
     assert torch.equal(
-        panel.shown, character(generator, 3, steps=[(1, 4, 0.4)], hair="blue", hair_amount=0.7)
+        panel.shown, character(generator, 3, steps=[(1, 4, 0.4)], hair="blue", hair_amount=0.7, hold=True)
     )
     panel.controls["hair_amount"].value = 0
     assert torch.equal(rebuilt(panel), panel.shown)

@@ -176,7 +176,7 @@ def test_a_face_without_settings_is_designed_as_well(menu):
     assert torch.equal(panel.shown, mix.mixed) and panel.controls["psi"].disabled
     assert f"base=load_latents({str(face.path)!r}, generator)[0]" in panel.text
     panel.controls["hair"].value = "blue"
-    expected = character(panel.generator, base=face.latents, hair="blue")
+    expected = character(panel.generator, base=face.latents, hair="blue", hold=True)
     assert torch.allclose(panel.shown, expected, atol=1e-5)
     panel.controls["hair"].value = "as it is"
     panel.take(1)

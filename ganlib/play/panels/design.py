@@ -103,7 +103,7 @@ class DesignPanel(Panel):
         self.neighbour_seed = 1
         self.image = picture(256)
         colours = self._colours()
-        state = {"seed": 3, "steps": (), "base": None, "changes": {}, "hold": False}
+        state = {"seed": 3, "steps": (), "base": None, "changes": {}, "hold": self._holds()}
         state |= {name: control.value for name, control in self.controls.items()}
         self.history = History(state | ({"labels": {}} if self.mixers else {}), self._show)
         left = column(self.image, row(press("Surprise me", self.surprise, "random"), self.history.undo_button,
@@ -113,6 +113,10 @@ class DesignPanel(Panel):
     @property
     def state(self):
         return self.history.now
+
+    def _holds(self):
+        """Whether colours leave the coarse layers alone: measured ones do, so the shape of a face stays."""
+        return bool(self.measured)
 
     def _colours(self):
         """The column of controls, which hold the state's other settings."""
@@ -181,7 +185,8 @@ class DesignPanel(Panel):
         """A face of another seed. Labels that were asked for stay; other colours are the face's own."""
         seed = random.randrange(10**6)  # noqa: S311, a face and no secret
         own = dict.fromkeys(self.measured, STAY)
-        self.go(self.state | {"seed": seed, "steps": (), "base": None, "changes": {}, "hold": False} | own)
+        fresh = {"seed": seed, "steps": (), "base": None, "changes": {}, "hold": self._holds()}
+        self.go(self.state | fresh | own)
 
     def take(self, number):
         """The neighbour on show becomes the face; its neighbours will be new ones."""
@@ -207,7 +212,8 @@ class DesignPanel(Panel):
         try:
             state = self.state | plain | self._settings_of(face, plain)
         except (TypeError, ValueError, KeyError, AttributeError, GanlibError):
-            state = self.state | plain | {"base": face}  # its settings are no state of this panel
+            # its settings are no state of this panel
+            state = self.state | plain | {"base": face, "hold": self._holds()}
         self.go(state)
 
     def _settings_of(self, face, plain):
@@ -280,6 +286,8 @@ class DesignPanel(Panel):
         idle = {"base", *(name for name in at_times if not self.state.get(name))}
         if self.state["base"] is not None:
             idle |= {*WHERE_FROM}
+        if not self.state["changes"] and all(self.state[name] == STAY for name in self.measured):
+            idle.add("hold")
         for name in self.measured:
             if self.state[name] == STAY:
                 idle.add(name)
