@@ -43,6 +43,7 @@ LOOKS = {
     "eyes: blue – red": (0, 0, 0, 10, 0, -10),
 }
 STEPS = 5  # towards a named colour
+FARTHEST = 220  # levels to go along a direction at most: beyond, faces burn and come no nearer
 CLOSE = 20  # levels from the aim, within which a colour has its name
 
 
@@ -61,7 +62,7 @@ def steps_to_named(G, ws, colours, wanted, layers="all"):
         now = torch.from_numpy(face_colours(generate(G, there))).float()
         if aim is None:
             aim = _aim(now, wanted)
-        way = way + aim - now
+        way = (way + aim - now).clamp(-FARTHEST, FARTHEST)
     return way
 
 

@@ -28,7 +28,7 @@ from ..models.sampling import latents, layer_groups
 from ..models.store import load_generator
 from ..play.directions import directions
 from ..play.latent_files import identity
-from ..play.named_colours import CLOSE, COLOURS, LOOKS, STEPS
+from ..play.named_colours import CLOSE, COLOURS, FARTHEST, LOOKS, STEPS
 from ..pretrained.hub_files import hub_address, is_on_hub
 from ..tensors import not_finite
 from ..training.schedule import moment
@@ -166,11 +166,11 @@ def about(generator, name):
 
     z_dim, resolution, recipe, images, model: as of the generator's file. Of a style-based one: w_dim, layers,
     layer_groups {name: [first, end]}, w_avg (w_dim,), the mean of w where labels are unknown, directions
-    {"names": k, "steps": (k, w_dim), "colours": (6, w_dim)}, colours {"named", "sliders", "steps", "close"}
-    as in ganlib.play.named_colours. labels: {attribute: {"classes": [...], "vectors": (classes, dim)}}. Add
-    the vector of a class to w, once that is truncated. Of a DCGAN add it to the numbers beside z, which are
-    "unknown" (dim,) for a face of which nothing is asked for. label_rows: labels of training images, int16
-    (rows, attributes), -1 where unknown; attributes: their order.
+    {"names": k, "steps": (k, w_dim), "colours": (6, w_dim)}, colours {"named", "sliders", "steps",
+    "farthest", "close"} as in ganlib.play.named_colours. labels: {attribute: {"classes": [...], "vectors":
+    (classes, dim)}}. Add the vector of a class to w, once that is truncated. Of a DCGAN add it to the numbers
+    beside z, which are "unknown" (dim,) for a face of which nothing is asked for. label_rows: labels of
+    training images, int16 (rows, attributes), -1 where unknown; attributes: their order.
     """
     G, config = generator.G, generator.config
     told = {
@@ -203,7 +203,7 @@ def _styles_of(generator):
             "steps": as_text(torch.stack([*named.values()])),
             "colours": as_text(colours),
         },
-        "colours": {"named": COLOURS, "sliders": LOOKS, "steps": STEPS, "close": CLOSE},
+        "colours": {"named": COLOURS, "sliders": LOOKS, "steps": STEPS, "farthest": FARTHEST, "close": CLOSE},
     }
 
 

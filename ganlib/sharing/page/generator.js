@@ -257,13 +257,14 @@ export class Generator {
   // names: [[part, name], ...]. Each step looks at the picture, and goes as far as the colours still are from
   // the aim. What is not named stays.
   async stepsToNamed(ws, held, names) {
+    const { steps, farthest } = this.about.colours;
     let way = [0, 0, 0, 0, 0, 0];
     let aim = null;
-    for (let step = 0; step < this.about.colours.steps; step++) {
+    for (let step = 0; step < steps; step++) {
       const there = this.moved(ws, this.alongColours(way), held);
       const now = faceColours((await this.draw([there]))[0], this.side);
       aim = aim ?? this.aim(now, names);
-      way = way.map((levels, i) => levels + aim[i] - now[i]);
+      way = way.map((levels, i) => Math.min(farthest, Math.max(-farthest, levels + aim[i] - now[i])));
     }
     return way;
   }
