@@ -8,9 +8,9 @@ import base64
 import hashlib
 import json
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
+
+from loopback import LoopbackServer, QuietHandler
 
 LARGE = (".safetensors", ".onnx", ".png")
 
@@ -19,8 +19,8 @@ def git_hash(content):
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
-class HubStandIn:
-    """The server; `with` starts and stops it."""
+class HubStandIn(LoopbackServer):
+    """The server, and what it keeps."""
 
     def __init__(self):
         self.token = "hf_good"  # noqa: S105
@@ -33,12 +33,7 @@ class HubStandIn:
         self.requests = []       # (method, path, headers) of every request
         stand_in = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *args):
-                pass
-
+        class Handler(QuietHandler):
             def answer(self):
                 length = int(self.headers.get("Content-Length") or 0)
                 self.sent = self.rfile.read(length) if length else self.read_chunks()
@@ -58,18 +53,8 @@ class HubStandIn:
                         break
                 return found
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.address = f"http://127.0.0.1:{self.server.server_port}"
+        self.listen(Handler)
         self.storage = f"http://localhost:{self.server.server_port}/storage"
-
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def __exit__(self, *error):
-        self.server.shutdown()
-        self.server.server_close()
 
     def files(self, name):
         """{path: bytes} of a repository's newest commit."""

@@ -10,11 +10,10 @@ import hashlib
 import io
 import json
 import random
-import threading
 import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+from loopback import LoopbackServer, QuietHandler
 from raw_files import make_zip, tree
 
 
@@ -34,8 +33,8 @@ def assert_right(folder):
     assert not list(folder.parent.glob(".*download"))
 
 
-class KaggleStandIn:
-    """The server; `with` starts and stops it."""
+class KaggleStandIn(LoopbackServer):
+    """The server, and the set that it gives."""
 
     def __init__(self, body=b""):
         user, key, token = "someone", "secret", "KGAT_good"
@@ -56,12 +55,7 @@ class KaggleStandIn:
         self.requests = []       # (method, path, headers) of every request
         stand_in = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *args):
-                pass
-
+        class Handler(QuietHandler):
             def do_POST(self):
                 sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 stand_in._api(self, urlsplit(self.path), json.loads(sent or b"{}"))
@@ -69,17 +63,7 @@ class KaggleStandIn:
             def do_GET(self):
                 stand_in._storage(self, urlsplit(self.path))
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.address = f"http://127.0.0.1:{self.server.server_port}"
-
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def __exit__(self, *error):
-        self.server.shutdown()
-        self.server.server_close()
+        self.listen(Handler)
 
     def environment(self):
         """Variables that lead the Kaggle client here and nowhere else."""

@@ -37,6 +37,14 @@ def opened(source):
         raise GanlibError(f"{error} These come with ganlib: {', '.join(shipped()) or 'none'}.") from None
 
 
+def running_loop():
+    """The event loop of a kernel, in which work can wait for its turn; None where there is none."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
 class Panel:
     """A panel on a generator: a name, a folder, a LoadedGenerator, or a GeneratorMenu.
 
@@ -145,9 +153,8 @@ class Panel:
         A kernel gets the positions of a dragged slider one by one. They are read in this time, and the last
         is drawn.
         """
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:  # no kernel: at once
+        loop = running_loop()
+        if loop is None:  # no kernel: at once
             self.act(work)
             return
         if anew and work in self.timers:

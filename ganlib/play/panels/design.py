@@ -220,7 +220,7 @@ class DesignPanel(Panel):
         """The settings of a kept face as a part of a state. Raises where they give another face, or none."""
         given = {name: value for name, value in face.settings.items() if value not in ({}, [], None)}
         given["steps"] = tuple(tuple(step) for step in given.get("steps", ()))
-        unknown = set(given) - {"seed", *plain} | {"base"} & set(given)
+        unknown = set(given) - ({"seed", *plain} - {"base"})
         if "seed" not in given or unknown:
             raise ValueError(f"these are no settings of this panel: {unknown}")
         for name, asked in given.get("labels", {}).items():
@@ -235,10 +235,6 @@ class DesignPanel(Panel):
         return given
 
     # from a state to pictures
-
-    def _begin(self, generator):
-        self.start = self.start_of = None
-        super()._begin(generator)
 
     def draw(self):
         state = self.state
@@ -277,8 +273,9 @@ class DesignPanel(Panel):
         state = self.state
         wanted = {name: state[name] for name in self.measured
                   if state[name] != STAY and state[f"{name}_amount"] == 1}
-        if wanted and not state["changes"] and how_near(pixels, wanted):
-            self.say(how_near(pixels, wanted), "")
+        missed = how_near(pixels, wanted) if wanted and not state["changes"] else ""
+        if missed:
+            self.say(missed, "")
 
     def _settings_that_count(self):
         """The settings of the state that do something, as `character` takes them."""

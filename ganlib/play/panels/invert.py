@@ -1,5 +1,4 @@
 """The panel that finds a picture in a generator, then changes what was found."""
-import asyncio
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from ...models.sampling import generate, layer_groups
 from ..framing import frame_of, framed, middle_of, shrunk
 from ..inversion import inversion
 from ..kept_faces import Face
+from .base import running_loop
 from .controls import column, columns, hint, picture, press, put, row, slider, title
 from .directions import DirectionsPanel
 from .tray import uploaded
@@ -164,16 +164,20 @@ class InvertPanel(DirectionsPanel):
         self.bar.value = 0
         self.stop_button.disabled = False
         self.say("Looking for it. Meanwhile the other panels work.", "")
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:  # no kernel: all at once
-            while self.search:
-                self._step()
+        if running_loop():
+            self.soon(self._step_and_go_on, PAUSE)
             return
-        self.soon(self._step, PAUSE)
+        while self.search:  # no kernel: all at once
+            self._step()
+
+    def _step_and_go_on(self):
+        """One step, and the next one soon."""
+        self._step()
+        if self.search is not None:
+            self.soon(self._step_and_go_on, PAUSE)
 
     def _step(self):
-        """One step, and the next one soon."""
+        """One step of the search, if there is one."""
         if self.search is None:
             return
         try:
@@ -190,11 +194,6 @@ class InvertPanel(DirectionsPanel):
             shown = generate(self.G, ws)[0]
             put(self.before, shown)
             put(self.image, shown)
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return
-        self.soon(self._step, PAUSE)
 
     def stop(self):
         """End the search; what was found so far stays."""
